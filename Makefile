@@ -1,0 +1,67 @@
+# Everything a person runs. Each target does its own set-up and works a second time.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE  := .cache
+PYTHON := $(CACHE)/venv/bin/python
+WASM   := target/wasm32-wasip1/wasm/interdict_filter.wasm
+SERVER := target/release/interdict
+DENY   := $(CACHE)/tools/bin/cargo-deny
+DENY_VERSION := 0.20.2
+
+.PHONY: help demo up test check unit policy-test e2e bench bench-quick build fmt clean setup fuzz-check
+
+help: ## Show this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: build ## A short story: one call allowed, one denied, one held for a person
+	@tests/setup.sh demo
+	@$(PYTHON) demo/run.py
+
+up: build ## The demo's set-up, kept running for your own MCP client (Ctrl-C ends it)
+	@tests/setup.sh demo
+	@$(PYTHON) demo/up.py
+
+test: check unit policy-test e2e ## Everything: formatting, lints, licences, unit, policy and end-to-end tests
+	@echo "make test: all parts passed"
+
+check: $(DENY) ## Formatting, clippy with warnings denied, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p interdict-filter --target wasm32-wasip1 --locked -- -D warnings
+	$(DENY) --all-features check bans licenses sources
+
+unit: build ## Rust tests: unit, property, corpus, decision vectors
+	INTERDICT_WASM=$(abspath $(WASM)) cargo test --workspace --locked
+
+policy-test: build ## The Rego tests of the default bundle, with coverage
+	$(SERVER) policy test policies
+
+e2e: build setup ## Real Envoy, real MCP servers and clients
+	$(PYTHON) -m pytest tests -n 2 --dist loadfile -q
+
+bench: build ## Envoy with and without Interdict, side by side, into bench/results/
+	@tests/setup.sh demo
+	cargo run --release --locked -p interdict-bench
+
+bench-quick: build ## The same in half a minute, into target/bench-quick
+	@tests/setup.sh demo
+	cargo run --release --locked -p interdict-bench -- --quick --out target/bench-quick
+
+build: ## The server and the Wasm filter, optimised
+	@rustup target list --installed | grep -q wasm32-wasip1 || rustup target add wasm32-wasip1
+	cargo build --release --locked -p authz-server --bin interdict
+	cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-filter
+
+setup: ## Envoy 1.36 to 1.40, MCP SDKs and servers, under .cache/
+	@tests/setup.sh all
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+clean: ## Remove what was built and installed
+	rm -rf target $(CACHE)
+
+$(DENY):
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools
