@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Bundles, the input document and the pure decision.
+//!
+//! A [`Bundle`] is the content-addressed set of Rego, data, agents and servers that is in force. An [`Evaluator`]
+//! made from it turns one [`Input`] into one [`Decision`]; it never fails: an error, a panic, an undefined result, a
+//! wrong type or a limit that is hit anywhere in evaluation is a Deny with its own `policy.*` code. The decision is a
+//! pure function of (bundle, input): a bundle that calls an impure built-in is refused at load.
+//!
+//! regorus stays inside this crate; `docs/decisions/0001-rego-engine-mode.md` says which of its engines is used and
+//! why. `docs/policy-input.md` describes the input document, `policies/README.md` how policies are written.
+
+mod bundle;
+mod decision;
+mod error;
+mod evaluate;
+mod input;
+mod limits;
+mod registry;
+mod testing;
+
+pub use bundle::Bundle;
+pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
+pub use error::BundleError;
+pub use evaluate::Evaluator;
+pub use input::{
+    AgentFact, ApprovalFact, Arguments, EnforcerFact, HttpFact, Input, McpFact, MessageKind, Principal,
+};
+pub use limits::EvalLimits;
+pub use registry::{Agent, AgentIdentity, DenyForm, Numbers, Registry, Server, ServerEnforcement};
+pub use testing::{FileCoverage, TestOutcome, TestReport, TestResult, run_tests};

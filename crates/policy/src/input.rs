@@ -1,0 +1,135 @@
+//! The typed input of a decision. `docs/policy-input.md` describes the document that Rego sees.
+
+use crate::registry::{Agent, Server};
+
+/// Everything that a decision looks at. Borrowed: building it copies nothing.
+#[derive(Debug, Clone)]
+pub struct Input<'a> {
+    /// The decision's time; policies never read a clock.
+    pub time: jiff::Timestamp,
+    /// Who asks and will carry the decision out.
+    pub enforcer: EnforcerFact<'a>,
+    /// The authenticated agent.
+    pub agent: AgentFact<'a>,
+    /// The person or service on whose behalf the agent acts, when its credential names one.
+    pub principal: Option<Principal>,
+    /// The MCP server that the request is for.
+    pub server: &'a Server,
+    /// The HTTP request around the message.
+    pub http: HttpFact<'a>,
+    /// The message.
+    pub mcp: McpFact<'a>,
+    /// The approval that this very action was granted, on resume.
+    pub approval: Option<ApprovalFact>,
+}
+
+/// The enforcement point.
+#[derive(Debug, Clone, Copy)]
+pub struct EnforcerFact<'a> {
+    /// `native`, `split` or `call`.
+    pub kind: &'a str,
+    /// Version of the filter; empty for a native enforcer.
+    pub version: &'a str,
+}
+
+/// The agent as the registry knows it, and how surely it was recognised.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentFact<'a> {
+    /// The registry's row.
+    pub agent: &'a Agent,
+    /// 0 none, 1 bearer token, 2 token bound to the workload or workload certificate, 3 = 2 plus attested image.
+    pub assurance: u8,
+    /// The instance of the agent class, when its credential names one.
+    pub instance: Option<&'a str>,
+}
+
+/// On whose behalf an agent acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Subject at the issuer.
+    pub id: String,
+    /// The issuer that vouches for it.
+    pub issuer: String,
+}
+
+/// The HTTP request around the message.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpFact<'a> {
+    /// `POST`, `GET` or `DELETE`.
+    pub method: &'a str,
+    /// Path as sent, query included.
+    pub path: &'a str,
+    /// Authority as sent.
+    pub host: &'a str,
+    /// Peer address as Envoy saw it (`ip:port` or empty).
+    pub source_address: &'a str,
+}
+
+/// What the request is in terms of MCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A JSON-RPC request.
+    Request,
+    /// A JSON-RPC notification.
+    Notification,
+    /// A JSON-RPC response of the client.
+    Response,
+    /// GET: the server's stream.
+    OpenStream,
+    /// DELETE: the end of a session.
+    EndSession,
+}
+
+impl MessageKind {
+    /// The word in the input document.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Notification => "notification",
+            Self::Response => "response",
+            Self::OpenStream => "open_stream",
+            Self::EndSession => "end_session",
+        }
+    }
+}
+
+/// The MCP message.
+#[derive(Debug, Clone)]
+pub struct McpFact<'a> {
+    /// Label of the protocol revision, as `2025-06-18`.
+    pub era: &'a str,
+    /// What it is.
+    pub kind: MessageKind,
+    /// JSON-RPC method; `None` for a response, an opened stream and an ended session.
+    pub method: Option<&'a str>,
+    /// Tool of `tools/call`.
+    pub tool: Option<&'a str>,
+    /// Name of `prompts/get`.
+    pub name: Option<&'a str>,
+    /// URI of `resources/read|subscribe|unsubscribe`.
+    pub uri: Option<&'a str>,
+    /// Arguments of `tools/call` or `prompts/get`.
+    pub arguments: Option<Arguments<'a>>,
+}
+
+/// Arguments, borrowed from wherever they were read.
+#[derive(Debug, Clone, Copy)]
+pub enum Arguments<'a> {
+    /// A parsed document, for tests and for `interdict check`.
+    Json(&'a serde_json::Value),
+}
+
+/// An approval of this very action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalFact {
+    /// Id of the approval.
+    pub id: String,
+    /// Who approved.
+    pub approved_by: String,
+    /// When.
+    pub approved_at: jiff::Timestamp,
+    /// Codes of the reasons that the approver saw (`policy.…`). An intercept reason outside of this list still
+    /// intercepts.
+    pub covers: Vec<String>,
+}
