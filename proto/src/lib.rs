@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The contract between enforcement point and decision point.
+//!
+//! [`envoy`] is the subset of Envoy's external-authorization API that the filter speaks (same packages, same field
+//! numbers; checked against the `envoy-types` crate by a test). [`enforcement`] is what travels inside of
+//! `CheckResponse.dynamic_metadata`: the verdict and what the enforcement point must do.
+//!
+//! No I/O, builds for `wasm32-wasip1`.
+
+pub mod enforcement;
+pub mod envoy;
+
+/// Everything that was generated, under its protobuf package names.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+mod pb {
+    include!(concat!(env!("OUT_DIR"), "/pb.rs"));
+}
