@@ -1,1 +1,4 @@
-//! See the module's owner.
+//! What operators see: [`metrics`] for Prometheus and the set-up of structured [`logs`].
+
+pub mod logs;
+pub mod metrics;

@@ -1,0 +1,112 @@
+//! Opening the file: permissions, settings, schema version, damage.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// The version this server writes, in `user_version`.
+const VERSION: i64 = 1;
+/// "Interdict approvals", so that another program's database is not taken for ours (`application_id`).
+const APPLICATION: i64 = 0x4944_4150;
+
+const SCHEMA: &str = "
+CREATE TABLE approvals (
+  id             TEXT PRIMARY KEY,
+  state          TEXT NOT NULL,
+  binding        TEXT NOT NULL,
+  tenant         TEXT NOT NULL,
+  agent          TEXT NOT NULL,
+  agent_owner    TEXT NOT NULL,
+  principal      TEXT,
+  server         TEXT NOT NULL,
+  method         TEXT NOT NULL,
+  tool           TEXT,
+  action_digest  TEXT NOT NULL,
+  policy_digest  TEXT NOT NULL,
+  reasons        TEXT NOT NULL,
+  arguments_json TEXT NOT NULL,
+  era            TEXT NOT NULL,
+  created_at     INTEGER NOT NULL,
+  expires_at     INTEGER NOT NULL,
+  decided_by     TEXT,
+  decided_at     INTEGER,
+  note           TEXT,
+  consumed_at    INTEGER,
+  superseded_by  TEXT
+) STRICT;
+CREATE UNIQUE INDEX one_open_per_binding ON approvals (binding) WHERE state IN ('pending', 'approved');
+CREATE INDEX open_by_agent ON approvals (agent, action_digest) WHERE state = 'pending';
+CREATE INDEX open_by_expiry ON approvals (expires_at) WHERE state IN ('pending', 'approved');
+CREATE INDEX by_state ON approvals (state, created_at);
+";
+
+/// Opens or creates the file; the reason when that is impossible.
+pub(super) fn open(file: &Path) -> Result<Connection, String> {
+    create_private(file).map_err(|error| format!("cannot be opened: {error}"))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(explain)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(explain)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(explain)?;
+    if mode != "wal" {
+        return Err(format!("the file system does not support a write-ahead log (journal mode is {mode})"));
+    }
+    connection.pragma_update(None, "synchronous", "full").map_err(explain)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(explain)?;
+    migrate(&mut connection)?;
+    let health: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
+    if health != "ok" {
+        return Err(format!(
+            "is damaged: {health}; restore it from a backup, or move it away to start empty"
+        ));
+    }
+    Ok(connection)
+}
+
+/// The questions hold arguments of calls: nobody but the server's user reads them. SQLite gives its side files the
+/// mode of the main file.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), String> {
+    // Immediate: of two servers that start together one writes the schema, the other finds it.
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
+    let number = |name: &str| -> Result<i64, String> {
+        transaction.pragma_query_value(None, name, |row| row.get(0)).map_err(explain)
+    };
+    let (version, application) = (number("user_version")?, number("application_id")?);
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
+    match (version, application) {
+        (VERSION, APPLICATION) => return Ok(()),
+        (0, 0) if tables == 0 => {}
+        (newer, APPLICATION) => {
+            return Err(format!(
+                "has schema version {newer}, this server knows {VERSION}; use the newer server"
+            ));
+        }
+        _ => return Err("is the database of another program".to_owned()),
+    }
+    transaction.execute_batch(SCHEMA).map_err(explain)?;
+    transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
+    transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
+    transaction.commit().map_err(explain)
+}
+
+fn explain(error: rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => "is not an SQLite database".to_owned(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            "is damaged; restore it from a backup, or move it away to start empty".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
