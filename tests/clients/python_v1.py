@@ -1,0 +1,57 @@
+"""Official Python SDK, previous major (mcp 1.x); input and output as in `python_v2.py`. Handshake era only."""
+
+import json
+import sys
+from typing import Any
+
+import anyio
+import httpx
+import mcp.types as types
+from mcp import ClientSession, McpError
+from mcp.client.streamable_http import streamable_http_client
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, BaseExceptionGroup):
+        return described(error.exceptions[0])
+    found: dict[str, Any] = {"class": type(error).__name__, "message": str(error)}
+    if isinstance(error, McpError):
+        found |= {"code": error.error.code, "message": error.error.message, "data": error.error.data}
+    return found
+
+
+async def step(session: ClientSession, wanted: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if wanted.get("list"):
+            return {"tools": [tool.name for tool in (await session.list_tools()).tools]}
+        with anyio.fail_after(60):
+            result = await session.call_tool(wanted["call"], wanted.get("arguments"))
+        return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    except Exception as error:
+        return {"error": described(error)}
+
+
+async def main() -> None:
+    script = json.load(sys.stdin)
+    seen: dict[str, Any] = {"connected": False, "steps": []}
+
+    async def elicited(_context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+        seen.setdefault("elicitations", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return types.ElicitResult(action="accept")
+
+    try:
+        async with (
+            httpx.AsyncClient(headers=script.get("headers", {}), timeout=httpx.Timeout(30, read=120), trust_env=False) as http,
+            streamable_http_client(script["url"], http_client=http) as (read, write, _session_id),
+            ClientSession(read, write, elicitation_callback=elicited if script.get("elicit") else None) as session,
+        ):
+            hello = await session.initialize()
+            seen |= {"connected": True, "version": str(hello.protocolVersion)}
+            for wanted in script["steps"]:
+                seen["steps"].append(await step(session, wanted))
+    except BaseException as error:
+        seen["error"] = described(error)
+    print(json.dumps(seen))
+
+
+anyio.run(main)

@@ -1,0 +1,59 @@
+"""Official Python SDK, current major (mcp 2.x). Reads a script as JSON on standard input, prints what its caller saw.
+
+Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a modern version, "steps": [{"call": tool, "arguments": {...}} | {"list": true}],
+"elicit": bool}`. Output: `{"connected", "error"?, "version"?, "steps": [{"result"|"tools"|"error": ...}]}`.
+"""
+
+import json
+import sys
+from typing import Any
+
+import anyio
+import httpx2
+import mcp_types as types
+from mcp import MCPError
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, BaseExceptionGroup):
+        return described(error.exceptions[0])
+    found: dict[str, Any] = {"class": type(error).__name__, "message": str(error)}
+    if isinstance(error, MCPError):
+        found |= {"code": error.error.code, "message": error.error.message, "data": error.error.data}
+    return found
+
+
+async def step(client: Client, wanted: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if wanted.get("list"):
+            return {"tools": [tool.name for tool in (await client.list_tools()).tools]}
+        result = await client.call_tool(wanted["call"], wanted.get("arguments"))
+        return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    except Exception as error:
+        return {"error": described(error)}
+
+
+async def main() -> None:
+    script = json.load(sys.stdin)
+    seen: dict[str, Any] = {"connected": False, "steps": []}
+
+    async def elicited(_context: Any, params: Any) -> types.ElicitResult:
+        seen.setdefault("elicitations", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return types.ElicitResult(action="accept")
+
+    try:
+        async with httpx2.AsyncClient(headers=script.get("headers", {}), timeout=httpx2.Timeout(30, read=120), trust_env=False) as http:
+            options: dict[str, Any] = {"elicitation_callback": elicited} if script.get("elicit") else {}
+            transport = streamable_http_client(script["url"], http_client=http)
+            async with Client(transport, mode=script.get("era", "auto"), **options) as client:
+                seen |= {"connected": True, "version": str(client.protocol_version)}
+                for wanted in script["steps"]:
+                    seen["steps"].append(await step(client, wanted))
+    except BaseException as error:
+        seen["error"] = described(error)
+    print(json.dumps(seen))
+
+
+anyio.run(main)

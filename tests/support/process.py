@@ -1,0 +1,106 @@
+"""Child processes that cannot outlive their owner and say why they failed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+class ProcessFailed(AssertionError):
+    """A process ended or stayed silent; the message holds the end of its log."""
+
+
+def _die_with_parent() -> None:
+    # Linux: even a test run killed by SIGKILL leaves no server behind.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One child process whose standard output and error go to `log`."""
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as sink:
+            self._child = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                preexec_fn=_die_with_parent,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return self._child.poll() is None
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def tail(self, lines: int = 40) -> str:
+        kept = "\n".join(self.text().splitlines()[-lines:])
+        return f"--- {self.name} (pid {self.pid}, {'running' if self.running else f'exit {self._child.returncode}'}): {self.log}\n{kept}"
+
+    def wait_until(self, probe: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
+        """The first value of `probe` that is not None; fails when the process ends or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if (found := probe()) is not None:
+                return found
+            if not self.running:
+                raise ProcessFailed(f"{self.name} ended before {what}\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{self.name}: no {what} within {timeout_s} s\n{self.tail()}")
+            time.sleep(0.02)
+
+    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+        """The first match of `pattern` in the log."""
+        return self.wait_until(lambda: re.search(pattern, self.text()), f"{pattern!r} in its log", timeout_s)
+
+    def wait(self, timeout_s: float) -> int:
+        return self._child.wait(timeout_s)
+
+    def kill(self) -> None:
+        """SIGKILL, at once, to the process and its children: a crash, not a goodbye."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """SIGTERM to the process and its children, then SIGKILL for what remains."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGTERM)
+            try:
+                self._child.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        else:
+            self._child.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
