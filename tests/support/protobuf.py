@@ -1,0 +1,94 @@
+"""Just enough of the protobuf wire format to write a CheckResponse and to read a CheckRequest in tests.
+
+By hand on purpose: what a hostile decision point sends has to include messages that no generated code would produce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Value = int | bytes
+
+
+def _varint(number: int) -> bytes:
+    number &= (1 << 64) - 1
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """One field: a varint for an integer, length-delimited for text, bytes and nested messages."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def fields(message: bytes) -> Iterator[tuple[int, Value]]:
+    """The fields of a message in order; fixed-width ones as bytes."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        number = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return number
+
+    while at < len(message):
+        key = varint()
+        kind = key & 7
+        if kind == 0:
+            yield key >> 3, varint()
+            continue
+        size = {1: 8, 5: 4}.get(kind)
+        length = varint() if size is None else size
+        yield key >> 3, message[at : at + length]
+        at += length
+
+
+def get(message: bytes, *path: int) -> bytes:
+    """The last length-delimited field along `path`, empty when there is none."""
+    for number in path:
+        found = [value for key, value in fields(message) if key == number and isinstance(value, bytes)]
+        if not found:
+            return b""
+        message = found[-1]
+    return message
+
+
+def string_map(message: bytes, number: int) -> dict[str, bytes]:
+    """A `map<string, string>` field."""
+    return {get(entry, 1).decode(): get(entry, 2) for key, entry in fields(message) if key == number and isinstance(entry, bytes)}
+
+
+# --- envoy.service.auth.v3 --------------------------------------------------------------------------------------------
+
+
+def struct(values: dict[str, str]) -> bytes:
+    """google.protobuf.Struct with string leaves."""
+    return b"".join(field(1, field(1, name) + field(2, field(3, text))) for name, text in values.items())
+
+
+def ok_response(metadata: dict[str, str] | None = None) -> bytes:
+    """CheckResponse: status code 0 and an ok_response."""
+    status = field(1, b"")
+    return status + field(3, b"") + (field(4, struct(metadata)) if metadata else b"")
+
+
+def denied_response(http_status: int, body: str, *, grpc_code: int = 7) -> bytes:
+    """CheckResponse: a gRPC status and a denied_response."""
+    return field(1, field(1, grpc_code)) + field(2, field(1, field(1, http_status)) + field(3, body))
+
+
+def request_body(check_request: bytes) -> bytes:
+    """attributes.request.http.raw_body of a CheckRequest."""
+    return get(check_request, 1, 4, 2, 12)
