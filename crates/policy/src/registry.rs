@@ -1,8 +1,14 @@
 //! Agents and servers: who may come, and what is protected.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+use crate::BundleError;
+use crate::bundle::read_yaml;
 
 /// One agent class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +32,7 @@ pub struct Agent {
 
 /// One proof of identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "IdentityForm", into = "IdentityForm")]
 pub enum AgentIdentity {
     /// The subject of a token of this issuer.
     Token {
@@ -103,6 +109,53 @@ pub enum DenyForm {
     RpcError,
 }
 
+/// How an identity is written: `{issuer, subject}` or `{spiffe}`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityForm {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spiffe: Option<String>,
+}
+
+impl TryFrom<IdentityForm> for AgentIdentity {
+    type Error = &'static str;
+
+    fn try_from(form: IdentityForm) -> Result<Self, Self::Error> {
+        match (form.issuer, form.subject, form.spiffe) {
+            (Some(issuer), Some(subject), None) => Ok(Self::Token { issuer, subject }),
+            (None, None, Some(spiffe)) => Ok(Self::Spiffe { spiffe }),
+            _ => Err("an identity has either `issuer` and `subject`, or `spiffe`"),
+        }
+    }
+}
+
+impl From<AgentIdentity> for IdentityForm {
+    fn from(identity: AgentIdentity) -> Self {
+        match identity {
+            AgentIdentity::Token { issuer, subject } => {
+                Self { issuer: Some(issuer), subject: Some(subject), spiffe: None }
+            }
+            AgentIdentity::Spiffe { spiffe } => Self { issuer: None, subject: None, spiffe: Some(spiffe) },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentsFile {
+    agents: Vec<Spanned<Agent>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServersFile {
+    servers: Vec<Spanned<Server>>,
+}
+
 /// All agents and servers of a bundle, checked and indexed.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
@@ -140,12 +193,13 @@ impl Registry {
         self.servers.get(id)
     }
 
-    /// The one server that answers for this authority (port ignored) and path (query ignored).
+    /// The one server that answers for this authority (case and port ignored) and path (query ignored, otherwise
+    /// compared byte by byte: no decoding, no dot segments).
     #[must_use]
     pub fn server_for(&self, host: &str, path: &str) -> Option<&Server> {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
         let hosts = self.by_path.get(path)?;
-        let id = hosts.get(&host_without_port(host).to_ascii_lowercase()).or_else(|| hosts.get("*"))?;
+        let id = hosts.get("*").or_else(|| hosts.get(&host_without_port(host).to_ascii_lowercase()))?;
         self.servers.get(id)
     }
 
@@ -158,13 +212,233 @@ impl Registry {
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
         self.servers.values()
     }
+
+    /// Adds a file of agents.
+    pub(crate) fn add_agents(&mut self, text: &str, file: &Path) -> Result<(), BundleError> {
+        for agent in read_yaml::<AgentsFile>(text, file)?.agents {
+            let line = u32::try_from(agent.referenced.line()).ok();
+            self.add_agent(agent.value).map_err(|error| error.at(file, line))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a file of servers.
+    pub(crate) fn add_servers(&mut self, text: &str, file: &Path) -> Result<(), BundleError> {
+        for server in read_yaml::<ServersFile>(text, file)?.servers {
+            let line = u32::try_from(server.referenced.line()).ok();
+            self.add_server(server.value).map_err(|error| error.at(file, line))?;
+        }
+        Ok(())
+    }
+
+    /// What can only be seen when everything is read: every server that an agent names exists and is of its tenant.
+    pub(crate) fn check(&self) -> Result<(), BundleError> {
+        for agent in self.agents.values() {
+            for id in &agent.servers {
+                let Some(server) = self.servers.get(id) else {
+                    return Err(wrong(
+                        "bundle.unknown_server",
+                        format!("Agent `{}` names server `{id}`, which no file declares.", agent.id),
+                    ));
+                };
+                if server.tenant != agent.tenant {
+                    return Err(wrong(
+                        "bundle.foreign_tenant",
+                        format!(
+                            "Agent `{}` of tenant `{}` names server `{id}` of tenant `{}`; both are of one tenant.",
+                            agent.id, agent.tenant, server.tenant
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_agent(&mut self, agent: Agent) -> Result<(), BundleError> {
+        check_label("agent", "id", &agent.id)?;
+        check_label("agent", "tenant", &agent.tenant)?;
+        check_owner("agent", &agent.id, &agent.owner)?;
+        for role in &agent.roles {
+            check_label("agent", "role", role)?;
+        }
+        if self.agents.contains_key(&agent.id) {
+            let message = format!("Agent `{}` is declared twice; ids are unique over all files.", agent.id);
+            return Err(wrong("bundle.duplicate_agent", message));
+        }
+        if agent.identities.is_empty() {
+            let message = format!("Agent `{}` has no identity, so nobody can be it; give at least one.", agent.id);
+            return Err(wrong("bundle.no_identity", message));
+        }
+        for identity in &agent.identities {
+            check_identity(&agent.id, identity)?;
+            match self.by_identity.entry(identity.clone()) {
+                Entry::Vacant(free) => {
+                    free.insert(agent.id.clone());
+                }
+                Entry::Occupied(taken) => {
+                    let message = format!(
+                        "An identity of agent `{}` already proves agent `{}`; each proves exactly one.",
+                        agent.id,
+                        taken.get()
+                    );
+                    return Err(wrong("bundle.duplicate_identity", message));
+                }
+            }
+        }
+        self.agents.insert(agent.id.clone(), agent);
+        Ok(())
+    }
+
+    fn add_server(&mut self, server: Server) -> Result<(), BundleError> {
+        check_label("server", "id", &server.id)?;
+        check_label("server", "tenant", &server.tenant)?;
+        check_owner("server", &server.id, &server.owner)?;
+        check_resource(&server.id, &server.resource)?;
+        if self.servers.contains_key(&server.id) {
+            let message = format!("Server `{}` is declared twice; ids are unique over all files.", server.id);
+            return Err(wrong("bundle.duplicate_server", message));
+        }
+        if let Some(other) = self.servers.values().find(|other| other.resource == server.resource) {
+            let message = format!(
+                "Servers `{}` and `{}` share a resource, so a token for one would be good for the other.",
+                other.id, server.id
+            );
+            return Err(wrong("bundle.duplicate_resource", message));
+        }
+        if server.hosts.is_empty() || server.paths.is_empty() {
+            let message = format!("Server `{}` needs at least one host (`*` = any) and one path.", server.id);
+            return Err(wrong("bundle.unreachable_server", message));
+        }
+        for host in &server.hosts {
+            check_host(&server.id, host)?;
+        }
+        for path in &server.paths {
+            check_path(&server.id, path)?;
+            for host in &server.hosts {
+                self.add_route(&server.id, path, host)?;
+            }
+        }
+        self.servers.insert(server.id.clone(), server);
+        Ok(())
+    }
+
+    fn add_route(&mut self, id: &str, path: &str, host: &str) -> Result<(), BundleError> {
+        let hosts = self.by_path.entry(path.to_owned()).or_default();
+        let overlap = if host == "*" {
+            hosts.iter().next()
+        } else {
+            hosts.get_key_value("*").or_else(|| hosts.get_key_value(host))
+        };
+        if let Some((_, other)) = overlap {
+            let message = if other == id {
+                format!("Server `{id}` names path `{path}` on host `{host}` twice.")
+            } else {
+                format!("Servers `{other}` and `{id}` both answer for path `{path}` on host `{host}`.")
+            };
+            return Err(wrong("bundle.ambiguous_server", message));
+        }
+        hosts.insert(host.to_owned(), id.to_owned());
+        Ok(())
+    }
+}
+
+fn wrong(code: &'static str, message: impl Into<String>) -> BundleError {
+    BundleError::new(code, message)
+}
+
+/// Ids, tenants and roles are written into logs, metrics and policies: short, visible, no surprises.
+fn check_label(what: &str, key: &str, value: &str) -> Result<(), BundleError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if value.is_empty() || value.len() > 128 || !value.bytes().all(allowed) {
+        let message =
+            format!("`{key}` of a {what} is 1 to 128 letters, digits, `-`, `_` or `.`, and not `{value}`.");
+        return Err(wrong("bundle.bad_label", message));
+    }
+    Ok(())
+}
+
+fn check_owner(what: &str, id: &str, owner: &str) -> Result<(), BundleError> {
+    if owner.trim().is_empty() || owner.len() > 256 || owner.chars().any(char::is_control) {
+        let message = format!("`owner` of {what} `{id}` names the person or team that answers for it.");
+        return Err(wrong("bundle.no_owner", message));
+    }
+    Ok(())
+}
+
+fn check_identity(agent: &str, identity: &AgentIdentity) -> Result<(), BundleError> {
+    let fine = match identity {
+        AgentIdentity::Token { issuer, subject } => !issuer.is_empty() && !subject.is_empty(),
+        // SPIFFE ID: scheme, trust domain, path; no query, fragment, port or user.
+        AgentIdentity::Spiffe { spiffe } => spiffe.strip_prefix("spiffe://").is_some_and(|rest| {
+            let (domain, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let in_domain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+            let in_path = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+            !domain.is_empty()
+                && domain.bytes().all(in_domain)
+                && path.split('/').all(|part| {
+                    !part.is_empty() && part != "." && part != ".." && part.bytes().all(in_path)
+                })
+        }),
+    };
+    if fine {
+        return Ok(());
+    }
+    let message = format!(
+        "An identity of agent `{agent}` is wrong: `issuer` and `subject` are not empty, `spiffe` is \
+         `spiffe://trust-domain/path`."
+    );
+    Err(wrong("bundle.bad_identity", message))
+}
+
+/// RFC 8707: an absolute URI without fragment. MCP asks for lower-case scheme and host.
+fn check_resource(id: &str, resource: &str) -> Result<(), BundleError> {
+    let fine = resource.split_once("://").is_some_and(|(scheme, rest)| {
+        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+        matches!(scheme, "https" | "http")
+            && !host.is_empty()
+            && !host.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'@')
+            && resource.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}?".contains(&byte))
+    });
+    if fine {
+        return Ok(());
+    }
+    let message = format!(
+        "`resource` of server `{id}` is the absolute URI that clients call, as `https://files.example/mcp`: lower-case \
+         scheme and host, no query, no fragment."
+    );
+    Err(wrong("bundle.bad_resource", message))
+}
+
+fn check_host(id: &str, host: &str) -> Result<(), BundleError> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    let v6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let fine = host == "*"
+        || v6.is_some_and(|v6| v6.parse::<std::net::Ipv6Addr>().is_ok())
+        || (!host.is_empty() && host.bytes().all(allowed));
+    if fine {
+        return Ok(());
+    }
+    let message = format!(
+        "Host `{host}` of server `{id}` is `*` or one lower-case name or address without port (IPv6 in brackets)."
+    );
+    Err(wrong("bundle.bad_host", message))
+}
+
+fn check_path(id: &str, path: &str) -> Result<(), BundleError> {
+    let fine = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if fine {
+        return Ok(());
+    }
+    let message = format!("Path `{path}` of server `{id}` starts with `/` and has no query, fragment or space.");
+    Err(wrong("bundle.bad_path", message))
 }
 
 /// `host[:port]` or `[v6][:port]` without the port.
 fn host_without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port))
-            if port.bytes().all(|b| b.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
         {
             host
         }

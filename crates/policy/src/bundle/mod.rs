@@ -1,7 +1,11 @@
 //! Loading a bundle.
 
+mod data;
+mod files;
+
 use std::path::PathBuf;
 
+pub(crate) use self::data::read_yaml;
 use crate::{BundleError, EvalLimits, Evaluator, Registry};
 
 /// The set of Rego, data, agents and servers that is in force.
