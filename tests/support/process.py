@@ -14,6 +14,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+live: list[Process] = []
+"""Every process that was started and not yet ended, for the reports of failed tests."""
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -35,6 +38,7 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
+        live.append(self)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._child = subprocess.Popen(
@@ -87,6 +91,7 @@ class Process:
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
+        self._forget()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """SIGTERM to the process and its children, then SIGKILL for what remains."""
@@ -98,6 +103,11 @@ class Process:
                 self.kill()
         else:
             self._child.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self in live:
+            live.remove(self)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,34 @@
+"""Fixtures of the end-to-end tests. Every module has folders and processes of its own; nothing is shared between workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import process
+from support.servers import Canary
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """One folder for the module's processes."""
+    return tmp_path_factory.mktemp(request.module.__name__.rpartition(".")[2])
+
+
+@pytest.fixture(scope="module")
+def canary(folder: Path) -> Iterator[Canary]:
+    """A tool server that is not ours to trust, with its own log."""
+    with Canary(folder / "canary") as server:
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows the end of the log of every process that was running."""
+    report = yield
+    if report.failed:
+        for running in list(process.live):
+            report.sections.append((f"log of {running.name}", running.tail()))
+    return report
