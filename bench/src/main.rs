@@ -1,1 +1,156 @@
-fn main() {}
+//! Measures in one run, side by side and interleaved, what Envoy costs alone, with an authorization call to a server that
+//! does not look, and with Interdict. See `bench/README.md`.
+
+mod cell;
+mod child;
+mod environment;
+mod envoy;
+mod error;
+mod floor;
+mod interdict;
+mod load;
+mod payload;
+mod random;
+mod report;
+mod run;
+mod stats;
+mod target;
+mod token;
+mod upstream;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cell::Scenario;
+use crate::environment::Environment;
+use crate::error::{Context, Failure, Result};
+use crate::run::Plan;
+use crate::target::Parts;
+
+/// Measures Envoy with and without Interdict, side by side. Run from the root of the project.
+#[derive(Debug, Parser)]
+#[command(name = "interdict-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    role: Option<Role>,
+    /// Envoy's binary [default: the newest under .cache/envoy, else the one in PATH]
+    #[arg(long)]
+    envoy: Option<PathBuf>,
+    /// The Interdict server.
+    #[arg(long, default_value = "target/release/interdict")]
+    interdict: PathBuf,
+    /// The filter.
+    #[arg(long, default_value = "target/wasm32-wasip1/wasm/interdict_filter.wasm")]
+    wasm: PathBuf,
+    /// Folder with call.yaml, split.yaml and native.yaml.
+    #[arg(long, default_value = "envoy")]
+    envoy_configs: PathBuf,
+    /// Root folders of the policy bundle.
+    #[arg(long, value_delimiter = ',', default_value = "policies,bench/bundle")]
+    bundle: Vec<PathBuf>,
+    /// Only these scenarios, e.g. `bare,floor,call`.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Scenario>,
+    /// Measured rounds [default: 30, or 4 with --quick]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Length of one slice of load in milliseconds [default: 400, or 200 with --quick]
+    #[arg(long)]
+    slice_ms: Option<u64>,
+    /// Worker threads of each Envoy. With one, connections cannot be spread unevenly.
+    #[arg(long, default_value_t = 1)]
+    concurrency: usize,
+    /// About half a minute instead of about five; the numbers are rough.
+    #[arg(long)]
+    quick: bool,
+    /// Where the results go [default: bench/results, or target/bench-quick with --quick]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// Roles that the program starts itself in.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The authorization server that answers OK without looking.
+    FloorServer,
+    /// The MCP server behind every Envoy.
+    Upstream,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.role {
+        Some(Role::FloorServer) => many_threads(floor::serve()),
+        Some(Role::Upstream) => one_thread(upstream::serve()),
+        None => one_thread(measure(&arguments)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("interdict-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn one_thread(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start a runtime")?
+        .block_on(work)
+}
+
+fn many_threads(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start a runtime")?
+        .block_on(work)
+}
+
+async fn measure(arguments: &Arguments) -> Result<()> {
+    let (rounds, slice_ms, out) =
+        if arguments.quick { (4, 200, "target/bench-quick") } else { (30, 400, "bench/results") };
+    let plan = Plan {
+        scenarios: if arguments.only.is_empty() { Scenario::ALL.to_vec() } else { arguments.only.clone() },
+        rounds: arguments.rounds.unwrap_or(rounds),
+        warm_up: if arguments.quick { 1 } else { 2 },
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(slice_ms)),
+    };
+    let parts = Parts {
+        envoy: arguments.envoy.clone().unwrap_or_else(envoy::find),
+        interdict: arguments.interdict.clone(),
+        wasm: arguments.wasm.clone(),
+        envoy_configs: arguments.envoy_configs.clone(),
+        bundles: arguments.bundle.clone(),
+        concurrency: arguments.concurrency,
+    };
+    let environment = Environment::read(&parts.envoy, &parts.interdict, &parts.wasm, parts.concurrency);
+    eprintln!("measuring for about {} s", plan.duration().as_secs());
+    let bound = plan.duration() * 2 + Duration::from_secs(120);
+    // Leaving this function by any branch drops the run, and the run's children with it.
+    let outcome = tokio::select! {
+        outcome = tokio::time::timeout(bound, run::run(&plan, &parts)) => {
+            outcome.context(format!("the run took longer than {} s", bound.as_secs()))??
+        }
+        reason = stopped() => return Err(Failure::new(reason?)),
+    };
+    let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(out));
+    println!("{}", report::write(&folder, &plan, &outcome, &environment)?);
+    eprintln!("written to {}", folder.display());
+    Ok(())
+}
+
+/// Waits for a person or a supervisor to stop the run.
+async fn stopped() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map(|()| "interrupted").context("listen for signals"),
+        _ = terminate.recv() => Ok("told to stop"),
+    }
+}

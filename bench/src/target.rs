@@ -1,0 +1,183 @@
+//! One scenario, running: its Envoy, its authorization server, and open connections to it.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cell::{CONNECTIONS, Group, Payload, Scenario};
+use crate::child::{CpuClock, Process, free_ports};
+use crate::envoy::{self, Wiring};
+use crate::error::{Context, Failure, Result};
+use crate::interdict::Interdict;
+use crate::load::{self, Connection, Slice};
+use crate::payload::Request;
+use crate::token::Issuer;
+
+/// Compiling the Wasm module on a busy machine takes seconds.
+const START: Duration = Duration::from_secs(40);
+
+/// Where the programs and files are that a run puts together.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) envoy: PathBuf,
+    pub(crate) interdict: PathBuf,
+    pub(crate) wasm: PathBuf,
+    pub(crate) envoy_configs: PathBuf,
+    pub(crate) bundles: Vec<PathBuf>,
+    pub(crate) concurrency: usize,
+}
+
+#[derive(Debug)]
+enum Authz {
+    None,
+    Floor(Process),
+    Interdict(Interdict),
+}
+
+/// A scenario that answers. Each has an Envoy process and an authorization server of its own, so that the kernel's account
+/// of CPU time belongs to it alone and nothing is warmed by another scenario.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) scenario: Scenario,
+    address: SocketAddr,
+    envoy: Process,
+    authz: Authz,
+    connections: BTreeMap<usize, Vec<Connection>>,
+}
+
+/// A slice of load with the CPU time that it cost.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) slice: Slice,
+    pub(crate) envoy_cpu: Duration,
+    pub(crate) authz_cpu: Duration,
+}
+
+impl Target {
+    pub(crate) fn start(
+        scenario: Scenario,
+        parts: &Parts,
+        upstream: SocketAddr,
+        issuer: &Issuer,
+        folder: &Path,
+    ) -> Result<Self> {
+        let ports = free_ports(2)?;
+        let [listen, own] = ports.as_slice() else { return Err(Failure::new("two ports were asked for")) };
+        let (authz, port) = match scenario {
+            Scenario::Bare => (Authz::None, None),
+            Scenario::Floor => {
+                let (process, address) = Process::start_role("floor-server", folder)?;
+                (Authz::Floor(process), Some(address.port()))
+            }
+            _ => {
+                let server =
+                    Interdict::start(&parts.interdict, &parts.bundles, scenario, *own, issuer, folder)?;
+                (Authz::Interdict(server), Some(*own))
+            }
+        };
+        let wasm = if matches!(scenario, Scenario::Call | Scenario::Split) {
+            std::fs::canonicalize(&parts.wasm).context(format!("find {}", parts.wasm.display()))?
+        } else {
+            parts.wasm.clone()
+        };
+        let wiring = Wiring { listen: *listen, upstream: upstream.port(), authz: port, wasm };
+        let config = envoy::configuration(scenario, &parts.envoy_configs, &wiring)?;
+        let path = folder.join(format!("envoy-{}.json", scenario.name()));
+        std::fs::write(&path, config.to_string()).context("write an Envoy configuration")?;
+        let command = envoy::command(&parts.envoy, &path, parts.concurrency);
+        let envoy = Process::start(&format!("envoy-{}", scenario.name()), command, folder)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *listen));
+        Ok(Self { scenario, address, envoy, authz, connections: BTreeMap::new() })
+    }
+
+    /// Waits until a request passes, then opens all connections.
+    pub(crate) async fn become_ready(&mut self, token: &str) -> Result<()> {
+        let request = Request::new(Payload::Small, token);
+        let deadline = Instant::now() + START;
+        while let Err(error) = self.probe(request.clone()).await {
+            self.check_alive()?;
+            if Instant::now() > deadline {
+                let what = format!("scenario {} does not answer: {error}", self.scenario.name());
+                return Err(Failure::new(format!("{what}{}", self.last_words())));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        for count in CONNECTIONS {
+            let mut connections = Vec::with_capacity(count);
+            for _ in 0..count {
+                connections.push(Connection::open(self.address, request.clone()).await?);
+            }
+            self.connections.insert(count, connections);
+        }
+        Ok(())
+    }
+
+    async fn probe(&self, request: Request) -> Result<()> {
+        Connection::open(self.address, request).await?.call(0).await.map(drop)
+    }
+
+    /// Puts one slice of load on this scenario, request numbers from `first` on.
+    pub(crate) async fn measure(
+        &mut self,
+        group: Group,
+        first: u64,
+        token: &str,
+        duration: Duration,
+        clock: CpuClock,
+    ) -> Result<Measured> {
+        let connections = self.connections.get_mut(&group.connections).context("no such connections")?;
+        let request = Request::new(group.payload, token);
+        connections.iter_mut().for_each(|connection| connection.set_request(request.clone()));
+        let (envoy, authz) = (self.envoy.pid(), self.authz.process().map(Process::pid));
+        let authz_cpu = || authz.map_or(Ok(Duration::ZERO), |pid| clock.of(pid));
+        let before = (clock.of(envoy)?, authz_cpu()?);
+        let slice = load::run(connections, first, duration).await.map_err(|error| {
+            let what = format!("scenario {}, {}: {error}", self.scenario.name(), group.name());
+            Failure::new(format!("{what}{}", self.last_words()))
+        })?;
+        let after = (clock.of(envoy)?, authz_cpu()?);
+        Ok(Measured {
+            slice,
+            envoy_cpu: after.0.saturating_sub(before.0),
+            authz_cpu: after.1.saturating_sub(before.1),
+        })
+    }
+
+    /// After a round.
+    pub(crate) fn tidy(&self) -> Result<()> {
+        match &self.authz {
+            Authz::Interdict(server) => server.empty_log(),
+            Authz::None | Authz::Floor(_) => Ok(()),
+        }
+    }
+
+    /// All CPU time so far of the processes of this scenario.
+    pub(crate) fn cpu(&self, clock: CpuClock) -> Result<Duration> {
+        let authz = self.authz.process().map_or(Ok(Duration::ZERO), |process| clock.of(process.pid()))?;
+        Ok(clock.of(self.envoy.pid())? + authz)
+    }
+
+    fn check_alive(&mut self) -> Result<()> {
+        self.envoy.check_alive()?;
+        match &mut self.authz {
+            Authz::None => Ok(()),
+            Authz::Floor(process) => process.check_alive(),
+            Authz::Interdict(server) => server.process.check_alive(),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        self.envoy.last_words() + &self.authz.process().map(Process::last_words).unwrap_or_default()
+    }
+}
+
+impl Authz {
+    fn process(&self) -> Option<&Process> {
+        match self {
+            Self::None => None,
+            Self::Floor(process) => Some(process),
+            Self::Interdict(server) => Some(&server.process),
+        }
+    }
+}
