@@ -1,0 +1,1 @@
+//! Abuse of identity, one sentence per test.
