@@ -52,9 +52,9 @@ fn derive(config: &mut Value, scenario: Scenario, wiring: &Wiring) -> Result<()>
     }
     let listeners = config.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
     let listeners = listeners.context("no static listeners")?;
-    let [listener] = listeners.as_mut_slice() else {
-        return Err(Failure::new(format!("expected one listener, found {}", listeners.len())));
-    };
+    // The first listener is the plain one; others (mTLS) are not measured.
+    listeners.truncate(1);
+    let listener = listeners.first_mut().context("no listener")?;
     set(listener, "address", loopback(wiring.listen));
     for_each_object(listener, &mut |object| {
         object.remove("access_log");
@@ -144,4 +144,83 @@ pub(crate) fn find() -> PathBuf {
         })
         .max();
     newest.map_or_else(|| PathBuf::from("envoy"), |(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Value {
+        let cluster = |name: &str| {
+            let address = json!({"socket_address": {"address": "10.0.0.1", "port_value": 9000}});
+            json!({"name": name, "load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}})
+        };
+        json!({
+            "admin": {"address": {}},
+            "static_resources": {
+                "listeners": [
+                    {"name": "mcp", "address": {}, "filter_chains": [{"filters": [{"typed_config": {
+                        "access_log": [{}],
+                        "http_filters": [
+                            {"name": EXT_AUTHZ},
+                            {"name": "interdict", "typed_config": {"config": {"vm_config": {"code": {"local": {"filename": "x.wasm"}}}}}},
+                            {"name": "router"},
+                        ],
+                    }}]}]},
+                    {"name": "mcp_mtls"},
+                ],
+                "clusters": [cluster("interdict"), cluster("mcp_server")],
+            },
+        })
+    }
+
+    fn derived(scenario: Scenario, authz: Option<u16>) -> Value {
+        let mut config = shipped();
+        derive(&mut config, scenario, &Wiring { listen: 1, upstream: 2, authz, wasm: "f.wasm".into() })
+            .unwrap();
+        config
+    }
+
+    #[test]
+    fn every_address_and_the_module_are_rewired_and_nothing_listens_beside() {
+        let config = derived(Scenario::Call, Some(3));
+        let text = config.to_string();
+        assert!(
+            !text.contains("10.0.0.1") && !text.contains("admin") && !text.contains("access_log"),
+            "{text}"
+        );
+        assert_eq!(config["static_resources"]["listeners"].as_array().unwrap().len(), 1);
+        assert_eq!(config["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"], 1);
+        let port = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
+        assert_eq!(config["static_resources"]["clusters"][0].pointer(port), Some(&json!(3)));
+        assert_eq!(config["static_resources"]["clusters"][1].pointer(port), Some(&json!(2)));
+        assert!(text.contains("f.wasm") && !text.contains("x.wasm"), "{text}");
+    }
+
+    #[test]
+    fn bare_loses_the_authorization_filter_and_its_cluster_and_nothing_else() {
+        let config = derived(Scenario::Bare, None);
+        let names = config
+            .pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters");
+        let names: Vec<_> =
+            names.unwrap().as_array().unwrap().iter().map(|filter| filter["name"].clone()).collect();
+        assert_eq!(names, ["interdict", "router"]);
+        assert_eq!(config["static_resources"]["clusters"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_shipped_files_differ_only_in_their_http_filters() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy");
+        let wiring = Wiring { listen: 1, upstream: 2, authz: Some(3), wasm: "f.wasm".into() };
+        let rest = |scenario| {
+            let mut config = configuration(scenario, &folder, &wiring).unwrap();
+            for_each_object(&mut config, &mut |object| {
+                object.remove("http_filters");
+                object.remove("stat_prefix");
+            });
+            config["static_resources"].take()
+        };
+        assert_eq!(rest(Scenario::Call), rest(Scenario::Native));
+        assert_eq!(rest(Scenario::Split), rest(Scenario::Native));
+    }
 }
