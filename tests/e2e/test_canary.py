@@ -14,9 +14,6 @@ from support.servers import Canary
 
 pytestmark = pytest.mark.slow
 
-SERVER_PATHS = ("/mcp", "/mcp-sse")
-
-
 @pytest.mark.parametrize(("mode", "count"), [("call", 10_000), ("split", 4_000), ("native", 2_000)])
 def test_what_arrives_is_exactly_what_was_allowed(mode: str, count: int, folder: Path, canary: Canary) -> None:
     """A1, A3, A4: HTTP/1.1 and HTTP/2, bodies cut at every kind of border, with and without trailers."""
@@ -26,7 +23,6 @@ def test_what_arrives_is_exactly_what_was_allowed(mode: str, count: int, folder:
         folder / mode,
         canary.address,
         denied=[traffic.DENIED_TOOL],
-        entry={"paths": list(SERVER_PATHS)},
         adjust=lambda config: envoys.follow_downstream_protocol(config, stack.TOOL_CLUSTER),
         concurrency=2,
         log={"level": "warn"},

@@ -114,7 +114,7 @@ def loopback(config: Config, access_log: Path) -> Config:
     config["admin"] = {"address": _socket(("127.0.0.1", 0))}
     for listener in config["static_resources"]["listeners"]:
         listener["address"] = _socket(("127.0.0.1", 0))
-    for node in _walk(config):
+    for node in walk(config):
         if "@type" in node and node["@type"].endswith(("StdoutAccessLog", "StderrAccessLog", "FileAccessLog")):
             node["@type"] = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
             node["path"] = str(access_log)
@@ -134,7 +134,7 @@ def wire(config: Config, clusters: Mapping[str, Address], *, module: Path | None
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
         }
-    for node in _walk(config):
+    for node in walk(config):
         name = node.get("filename")
         if not isinstance(name, str):
             continue
@@ -145,9 +145,14 @@ def wire(config: Config, clusters: Mapping[str, Address], *, module: Path | None
     return config
 
 
-def bare(upstream: Address) -> Config:
-    """Envoy with nothing but its router in front of `upstream`: what "directly" means for the comparison tests."""
+def bare(upstream: Address, *, add_headers: Mapping[str, str] | None = None) -> Config:
+    """Envoy with nothing but its router in front of `upstream`.
+
+    With `add_headers` it stands in for what knows an agent's token when the client cannot be told one.
+    """
     route: Config = {"match": {"prefix": "/"}, "route": {"cluster": "mcp", "timeout": "0s"}}
+    if add_headers:
+        route["request_headers_to_add"] = [{"header": {"key": key, "value": value}} for key, value in add_headers.items()]
     manager: Config = {
         "@type": HCM_TYPE,
         "stat_prefix": "bare",
@@ -175,7 +180,7 @@ def bare(upstream: Address) -> Config:
 
 def managers(config: Config) -> Iterator[Config]:
     """Every HTTP connection manager of the configuration."""
-    return (node for node in _walk(config) if node.get("@type") == HCM_TYPE)
+    return (node for node in walk(config) if node.get("@type") == HCM_TYPE)
 
 
 def http_filter(config: Config, name_part: str) -> Config:
@@ -183,6 +188,31 @@ def http_filter(config: Config, name_part: str) -> Config:
     hits = [item for manager in managers(config) for item in manager["http_filters"] if name_part in item["name"]]
     assert len(hits) == 1, f"{len(hits)} filters match {name_part!r}"
     return hits[0]
+
+
+def change_plugin(config: Config, **changes: Any) -> None:
+    """Changes keys of the filter's own JSON configuration, everywhere it appears; a table is merged."""
+    hits = 0
+    for node in walk(config):
+        if "vm_config" in node and "configuration" in node:
+            settings = json.loads(node["configuration"]["value"])
+            for key, value in changes.items():
+                old = settings.get(key)
+                settings[key] = {**old, **value} if isinstance(old, dict) else value
+            node["configuration"]["value"] = json.dumps(settings)
+            hits += 1
+    assert hits, "no Wasm filter in this configuration"
+
+
+def remove_filter(config: Config, name_part: str) -> None:
+    """Takes the HTTP filters whose name contains `name_part` out of every chain."""
+    for manager in managers(config):
+        manager["http_filters"] = [item for item in manager["http_filters"] if name_part not in item["name"]]
+
+
+def remove_cluster(config: Config, name: str) -> None:
+    clusters = config["static_resources"]["clusters"]
+    config["static_resources"]["clusters"] = [cluster for cluster in clusters if cluster["name"] != name]
 
 
 def follow_downstream_protocol(config: Config, cluster: str) -> None:
@@ -203,11 +233,12 @@ def _socket(address: Address) -> Config:
     return {"socket_address": {"address": address[0], "port_value": address[1]}}
 
 
-def _walk(node: Any) -> Iterator[Config]:
+def walk(node: Any) -> Iterator[Config]:
+    """Every table of a configuration, at any depth."""
     if isinstance(node, dict):
         yield node
         for child in node.values():
-            yield from _walk(child)
+            yield from walk(child)
     elif isinstance(node, list):
         for child in node:
-            yield from _walk(child)
+            yield from walk(child)

@@ -55,7 +55,7 @@ def agent(name: str, issuer: str, servers: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def server(name: str = "tools", *, paths: Sequence[str] = ("/mcp",), resource: str = RESOURCE, **more: Any) -> dict[str, Any]:
+def server(name: str = "tools", *, paths: Sequence[str] = ("/mcp", "/mcp-sse", "/mcp-slow"), resource: str = RESOURCE, **more: Any) -> dict[str, Any]:
     return {"id": name, "owner": "sam", "tenant": "acme", "resource": resource, "hosts": ["*"], "paths": list(paths), **more}
 
 

@@ -5,6 +5,7 @@ By hand on purpose: what a hostile decision point sends has to include messages 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 Value = int | bytes
@@ -82,6 +83,13 @@ def ok_response(metadata: dict[str, str] | None = None) -> bytes:
     """CheckResponse: status code 0 and an ok_response."""
     status = field(1, b"")
     return status + field(3, b"") + (field(4, struct(metadata)) if metadata else b"")
+
+
+def allowing(**enforcement: object) -> bytes:
+    """What the decision point sends for an Allow, with members of the enforcement changed."""
+    told = {"v": 1, "decision_id": "fake-1", "verdict": "allow", "reason": "policy.fake", "obligations": [], **enforcement}
+    plain = {key: str(told[key]) for key in ("decision_id", "verdict", "reason")}
+    return ok_response({**plain, "enforcement": json.dumps(told)})
 
 
 def denied_response(http_status: int, body: str, *, grpc_code: int = 7) -> bytes:
