@@ -1,0 +1,140 @@
+//! One HTTP stream: callbacks become events.
+
+use super::host::{EnvoyHost, Shared};
+use super::root::Streams;
+use super::sys::{self, buffer, map};
+use crate::config::{Config, Mode};
+use crate::drive::drive;
+use crate::event::{Event, Failure, Flow, GrpcAnswer, RequestHead, ResponseHead, Surroundings};
+use crate::stream::Stream;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub(super) struct Http {
+    id: u32,
+    mode: Mode,
+    shared: Rc<Shared>,
+    stream: Rc<RefCell<Stream>>,
+    streams: Streams,
+}
+
+impl Http {
+    pub(super) fn new(id: u32, config: Rc<Config>, shared: Rc<Shared>, streams: Streams) -> Self {
+        let mode = config.mode;
+        let stream = Rc::new(RefCell::new(Stream::new(config)));
+        if let Ok(mut streams) = streams.try_borrow_mut() {
+            streams.insert(id, Rc::clone(&stream));
+        }
+        Self { id, mode, shared, stream, streams }
+    }
+
+    fn on(&mut self, event: Event) -> Action {
+        let Ok(mut stream) = self.stream.try_borrow_mut() else {
+            return Action::Pause;
+        };
+        match drive(&mut stream, &mut EnvoyHost(Rc::clone(&self.shared)), event) {
+            Flow::Continue => Action::Continue,
+            Flow::Pause => Action::Pause,
+        }
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        if let Ok(mut streams) = self.streams.try_borrow_mut() {
+            streams.remove(&self.id);
+        }
+    }
+}
+
+impl Context for Http {
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        let message = if status == 0 { sys::buffer(buffer::GRPC_ANSWER, size).ok() } else { None };
+        let answer = GrpcAnswer { token, status, message, now: sys::now() };
+        self.on(Event::Answered(answer));
+    }
+
+    fn on_done(&mut self) -> bool {
+        self.on(Event::Done);
+        true
+    }
+}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        match request_head(self.id, self.mode) {
+            Some(head) => self.on(Event::RequestHeaders { head: Box::new(head), end }),
+            None => self.on(Event::HostFailed(Failure::Head)),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        self.on(Event::RequestBody { size, end })
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.on(Event::RequestTrailers)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
+        let head = ResponseHead {
+            code_details: text("response\0code_details"),
+            content_type: sys::header(map::RESPONSE, "content-type"),
+        };
+        self.on(Event::ResponseHeaders(Box::new(head)))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.on(Event::ResponseBody { size, end })
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.on(Event::ResponseTrailers)
+    }
+}
+
+/// Everything that is needed of a request, copied while Envoy hands it out.
+fn request_head(id: u32, mode: Mode) -> Option<RequestHead> {
+    let headers = sys::headers(map::REQUEST).ok()?;
+    let surroundings = Surroundings {
+        source_address: text("source\0address"),
+        mtls: flag("connection\0mtls"),
+        certificate_valid: flag("connection\0peer_certificate_valid"),
+        uri_san: text("connection\0uri_san_peer_certificate"),
+        dns_san: text("connection\0dns_san_peer_certificate"),
+        subject: text("connection\0subject_peer_certificate"),
+        sni: text("connection\0requested_server_name"),
+        protocol: text("request\0protocol"),
+        route: text("xds\0route_name"),
+        virtual_host: text("xds\0virtual_host_name"),
+    };
+    let enforcement = match mode {
+        Mode::Split => sys::property("metadata\0filter_metadata\0envoy.filters.http.ext_authz\0enforcement"),
+        Mode::Call => None,
+    };
+    Some(RequestHead {
+        headers,
+        surroundings,
+        now: sys::now(),
+        stream: id,
+        received: received(),
+        enforcement,
+    })
+}
+
+fn text(path: &str) -> Option<String> {
+    sys::property(path).and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// A boolean property: one byte.
+fn flag(path: &str) -> Option<bool> {
+    sys::property(path).and_then(|bytes| bytes.first().map(|byte| *byte != 0))
+}
+
+/// `request.total_size` of the stream in effect: a 64-bit number, little-endian.
+pub(super) fn received() -> Option<u64> {
+    let bytes = sys::property("request\0total_size")?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}

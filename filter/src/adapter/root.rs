@@ -1,0 +1,90 @@
+//! One plugin configuration: reads it, makes streams, and lets time pass for those that wait.
+
+use super::host::{EnvoyHost, Shared};
+use super::http::{Http, received};
+use super::sys::{self, buffer};
+use crate::config::{Config, Mode};
+use crate::drive::drive;
+use crate::event::Event;
+use crate::stream::Stream;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often waiting streams are looked at. A missing header-hold flag is answered within this time.
+const TICK_MILLISECONDS: u32 = 250;
+
+/// Streams by context id; each removes itself when it is deleted.
+pub(super) type Streams = Rc<RefCell<BTreeMap<u32, Rc<RefCell<Stream>>>>>;
+
+#[derive(Default)]
+pub(super) struct Root {
+    plugin: Option<(Rc<Config>, Rc<Shared>)>,
+    streams: Streams,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match configure(size) {
+            Ok(plugin) => {
+                self.plugin = Some(plugin);
+                true
+            }
+            Err(why) => {
+                sys::log(sys::level::ERROR, &format!("interdict: {why}"));
+                false
+            }
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        // Without a configuration Envoy made no plugin and no streams; were there one, `None` would end the VM and deny.
+        let (config, shared) = self.plugin.clone()?;
+        Some(Box::new(Http::new(id, config, shared, Rc::clone(&self.streams))))
+    }
+
+    fn on_tick(&mut self) {
+        let Some((_, shared)) = &self.plugin else { return };
+        let waiting: Vec<(u32, Rc<RefCell<Stream>>)> = match self.streams.try_borrow() {
+            Ok(streams) => streams
+                .iter()
+                .filter(|(_, stream)| stream.try_borrow().is_ok_and(|stream| stream.is_waiting()))
+                .map(|(id, stream)| (*id, Rc::clone(stream)))
+                .collect(),
+            Err(_) => return,
+        };
+        for (id, stream) in waiting {
+            if sys::set_effective_context(id).is_err() {
+                continue;
+            }
+            let event = Event::Tick { now: sys::now(), received: received() };
+            if let Ok(mut stream) = stream.try_borrow_mut() {
+                drive(&mut stream, &mut EnvoyHost(Rc::clone(shared)), event);
+            }
+        }
+    }
+}
+
+fn configure(size: usize) -> Result<(Rc<Config>, Rc<Shared>), String> {
+    let bytes =
+        sys::buffer(buffer::PLUGIN_CONFIGURATION, size).map_err(|_| "configuration cannot be read")?;
+    let config = Config::parse(&bytes).map_err(|error| error.to_string())?;
+    let upstream = match config.mode {
+        Mode::Call => config.grpc_service().ok_or("authz: cannot be encoded")?,
+        Mode::Split => String::new(),
+    };
+    let timeout = config.authz.as_ref().map_or(0, |authz| authz.timeout_ms);
+    let shared = Shared::new(upstream, Duration::from_millis(u64::from(timeout)))
+        .map_err(|_| "Envoy refused to define metrics")?;
+    sys::set_tick_period(TICK_MILLISECONDS).map_err(|_| "Envoy refused a timer")?;
+    Ok((Rc::new(config), Rc::new(shared)))
+}

@@ -1,0 +1,77 @@
+//! What the filter counts. Envoy shows the names under `wasmcustom.`.
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Requests seen, exempt ones included.
+    Requests,
+    /// Requests that passed without a decision because the configuration says so.
+    Exempt,
+    /// Check calls made.
+    Checks,
+    /// Requests that went on.
+    Allowed,
+    /// Requests that the decision point denied.
+    Denied,
+    /// Requests that wait for a person.
+    Intercepted,
+    /// Requests refused here: unreadable, too large, too slow.
+    Refused,
+    /// Requests refused because no decision could be had or carried out.
+    Failed,
+    /// Envoy does not hold headers although mode `call` needs it.
+    HeaderHoldMissing,
+    /// Bodies replaced.
+    BodiesReplaced,
+    /// Callbacks in an order that cannot be; each denies its request.
+    IllegalEvents,
+    /// JSON responses.
+    ResponsesJson,
+    /// Event streams.
+    ResponsesEventStream,
+    /// Other responses.
+    ResponsesOther,
+}
+
+impl Counter {
+    /// Every counter; its place here is its index.
+    pub const ALL: [Self; 14] = [
+        Self::Requests,
+        Self::Exempt,
+        Self::Checks,
+        Self::Allowed,
+        Self::Denied,
+        Self::Intercepted,
+        Self::Refused,
+        Self::Failed,
+        Self::HeaderHoldMissing,
+        Self::BodiesReplaced,
+        Self::IllegalEvents,
+        Self::ResponsesJson,
+        Self::ResponsesEventStream,
+        Self::ResponsesOther,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "interdict.requests",
+            Self::Exempt => "interdict.exempt",
+            Self::Checks => "interdict.checks",
+            Self::Allowed => "interdict.allowed",
+            Self::Denied => "interdict.denied",
+            Self::Intercepted => "interdict.intercepted",
+            Self::Refused => "interdict.refused",
+            Self::Failed => "interdict.failed",
+            Self::HeaderHoldMissing => "interdict.header_hold_missing",
+            Self::BodiesReplaced => "interdict.bodies_replaced",
+            Self::IllegalEvents => "interdict.illegal_events",
+            Self::ResponsesJson => "interdict.responses_json",
+            Self::ResponsesEventStream => "interdict.responses_event_stream",
+            Self::ResponsesOther => "interdict.responses_other",
+        }
+    }
+}
+
+/// Histogram of the time from the Check call to its answer, in microseconds.
+pub const CHECK_DURATION: &str = "interdict.check_duration_us";
