@@ -74,7 +74,9 @@ fn body(payload: Payload) -> Vec<u8> {
 fn arguments(size: usize) -> String {
     let nonce = String::from_utf8_lossy(NONCE);
     let mut random = Random::new(size as u64);
-    let mut text = format!("{{\"report\":\"q4/{nonce}.csv\",\"rows\":[");
+    let mut text = format!(
+        "{{\"report\":\"q4/{nonce}.csv\",\"callback\":\"https://hooks.bench.example/{nonce}\",\"total_cents\":4711,\"rows\":["
+    );
     let mut separator = "";
     while text.len() < size / 2 {
         let row = random.below(100_000);
