@@ -74,16 +74,20 @@ def bundle(
 
 
 class Interdict:
-    """A running decision point. `restart` keeps its files and its address."""
+    """A running decision point. `restart` keeps its files and its address.
 
-    def __init__(self, folder: Path, policy: Bundle, issuer: Issuer, **overrides: Any) -> None:
+    Without `policy` the caller names the bundle's folders in `overrides`.
+    """
+
+    def __init__(self, folder: Path, policy: Bundle | None, issuer: Issuer, **overrides: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.issuer = issuer
         self.admin_token = secrets.token_hex(16)
         (folder / "admin.token").write_text(self.admin_token)
         (folder / "admin.token").chmod(0o600)
-        policy.write(folder / "bundle")
+        if policy is not None:
+            policy.write(folder / "bundle")
         self._config = merge(self._defaults(), overrides)
         self.process = self._start()
 

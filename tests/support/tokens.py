@@ -39,8 +39,13 @@ class Issuer:
         draft.write_text(json.dumps({"keys": keys}))
         draft.replace(self.jwks_file)
 
+    @staticmethod
+    def now() -> int:
+        """Seconds since 1970, as tokens count."""
+        return int(time.time())
+
     def claims(self, subject: str, audience: str, **changed: Any) -> dict[str, Any]:
-        now = int(time.time())
+        now = self.now()
         claims = {"iss": self.name, "sub": subject, "aud": audience, "iat": now, "exp": now + 600}
         return {name: value for name, value in {**claims, **changed}.items() if value is not None}
 

@@ -1,0 +1,63 @@
+"""`make up`: the demo's set-up, kept running for your own MCP client until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+
+from scene import TOKEN_SECONDS, Scene, running
+
+GUIDE = """
+Interdict is running. Put this into your MCP client's configuration:
+
+{client}
+
+What your agent will meet (demo/policy/interdict/data.yaml):
+  git_log, git_status, git_diff..., git_add   allowed
+  git_reset                                   denied
+  git_commit                                  waits for you
+  anything else                               denied
+
+The repository is {cookbook} (its path is the argument `repo_path`).
+
+Answer what waits, in another terminal:
+  export INTERDICT_ADMIN_URL={admin} INTERDICT_ADMIN_TOKEN_FILE={token_file}
+  {binary} approvals list --state pending
+  {binary} approvals approve <id> --by <your name>
+
+The token is good for {hours} hours. Logs: {logs}
+Ctrl-C ends everything and removes it.
+"""
+
+
+def guide(scene: Scene) -> str:
+    from support import paths
+
+    entry = {"type": "http", "url": scene.url, "headers": {"Authorization": f"Bearer {scene.token}"}}
+    return GUIDE.format(
+        client=json.dumps({"mcpServers": {"cookbook": entry}}, indent=2),
+        cookbook=scene.cookbook,
+        admin=scene.admin_url,
+        token_file=scene.interdict.folder / "admin.token",
+        binary=paths.interdict_binary(),
+        hours=TOKEN_SECONDS // 3600,
+        logs=scene.interdict.folder.parent,
+    )
+
+
+def main() -> int:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with running(token_seconds=TOKEN_SECONDS - 60) as scene:
+        print(guide(scene), flush=True)
+        while not ended.wait(0.5):
+            pass
+    print("\nStopped.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
