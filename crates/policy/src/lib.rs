@@ -14,6 +14,8 @@ mod error;
 mod evaluate;
 mod input;
 mod limits;
+mod outcome;
+mod quiet;
 mod registry;
 mod testing;
 

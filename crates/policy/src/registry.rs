@@ -267,7 +267,8 @@ impl Registry {
             return Err(wrong("bundle.duplicate_agent", message));
         }
         if agent.identities.is_empty() {
-            let message = format!("Agent `{}` has no identity, so nobody can be it; give at least one.", agent.id);
+            let message =
+                format!("Agent `{}` has no identity, so nobody can be it; give at least one.", agent.id);
             return Err(wrong("bundle.no_identity", message));
         }
         for identity in &agent.identities {
@@ -376,9 +377,9 @@ fn check_identity(agent: &str, identity: &AgentIdentity) -> Result<(), BundleErr
             let in_path = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
             !domain.is_empty()
                 && domain.bytes().all(in_domain)
-                && path.split('/').all(|part| {
-                    !part.is_empty() && part != "." && part != ".." && part.bytes().all(in_path)
-                })
+                && path
+                    .split('/')
+                    .all(|part| !part.is_empty() && part != "." && part != ".." && part.bytes().all(in_path))
         }),
     };
     if fine {
@@ -426,11 +427,13 @@ fn check_host(id: &str, host: &str) -> Result<(), BundleError> {
 }
 
 fn check_path(id: &str, path: &str) -> Result<(), BundleError> {
-    let fine = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    let fine =
+        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
     if fine {
         return Ok(());
     }
-    let message = format!("Path `{path}` of server `{id}` starts with `/` and has no query, fragment or space.");
+    let message =
+        format!("Path `{path}` of server `{id}` starts with `/` and has no query, fragment or space.");
     Err(wrong("bundle.bad_path", message))
 }
 
@@ -438,7 +441,8 @@ fn check_path(id: &str, path: &str) -> Result<(), BundleError> {
 fn host_without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!host.contains(':') || host.ends_with(']')) =>
         {
             host
         }

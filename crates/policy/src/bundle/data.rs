@@ -121,8 +121,10 @@ fn merge(
 
 fn conflict(node: &Node, file: &Path, path: &[String]) -> BundleError {
     let other = first_file(node).map_or_else(|| "another file".into(), |file| file.display().to_string());
-    let message =
-        format!("`data.{}` is already set in {other}; each value is set in exactly one file.", path.join("."));
+    let message = format!(
+        "`data.{}` is already set in {other}; each value is set in exactly one file.",
+        path.join(".")
+    );
     BundleError::new("bundle.data_conflict", message).at(file, None)
 }
 

@@ -91,8 +91,10 @@ impl Walk<'_> {
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
-            let Some(file_name) = entry.file_name().to_str().map(str::to_owned) else {
-                return Err(BundleError::new("bundle.file_name", "A file name is UTF-8.").at(path, None));
+            let name_of = |name: &str| (!name.chars().any(char::is_control)).then(|| name.to_owned());
+            let Some(file_name) = entry.file_name().to_str().and_then(name_of) else {
+                let message = "A file name is UTF-8 without control characters.";
+                return Err(BundleError::new("bundle.file_name", message).at(path, None));
             };
             // Hidden entries are editors' and version control's, and the `..data` of a mounted ConfigMap.
             if file_name.starts_with('.') {

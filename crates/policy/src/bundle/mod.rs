@@ -1,44 +1,251 @@
-//! Loading a bundle.
+//! Loading a bundle: several folders, read as one, checked completely before anything of it is used.
 
+mod builtins;
+mod check;
 mod data;
 mod files;
+mod ordering;
+mod rego;
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use regorus::Engine;
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use self::check::SETS;
+use self::data::Data;
 pub(crate) use self::data::read_yaml;
+use self::files::{Kind, SourceFile};
+pub(crate) use self::rego::location;
+use self::rego::{Module, RuleKind};
 use crate::{BundleError, EvalLimits, Evaluator, Registry};
+
+/// Rule that joins the sets of all topics; generated, so that one evaluation answers everything.
+pub(crate) const ENTRY: &str = "data.interdict.__decision.result";
 
 /// The set of Rego, data, agents and servers that is in force.
 #[derive(Debug, Clone)]
 pub struct Bundle {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     digest: String,
     registry: Registry,
+    program: Program,
+}
+
+/// What an engine is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Name and text of every policy file, as the engine gets it.
+    policies: Vec<(String, String)>,
+    data: serde_json::Value,
+}
+
+/// One test rule, ready to run.
+#[derive(Debug)]
+pub(crate) struct TestRule {
+    pub(crate) file: PathBuf,
+    pub(crate) path: String,
+}
+
+/// Everything that reading the roots gives.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) bundle: Bundle,
+    /// Program with the test files in it.
+    pub(crate) with_tests: Program,
+    pub(crate) tests: Vec<TestRule>,
+    /// Files of which coverage is reported.
+    pub(crate) policy_files: Vec<PathBuf>,
 }
 
 impl Bundle {
-    /// Reads and checks several roots as one bundle.
+    /// Reads and checks several roots as one bundle. The order of the roots has no effect on decisions.
     ///
     /// # Errors
     /// The first thing that is wrong, with file, line and what would be right.
-    pub fn load(_roots: &[PathBuf]) -> Result<Self, BundleError> {
-        Ok(Self { digest: String::new(), registry: Registry::default() })
+    pub fn load(roots: &[PathBuf]) -> Result<Self, BundleError> {
+        let files = files::read_roots(roots)?;
+        let decisive: Vec<SourceFile> = files.into_iter().filter(|file| file.kind != Kind::Test).collect();
+        Ok(load(&decisive)?.bundle)
     }
 
-    /// SHA-256 in hex over the sorted list of files.
+    /// SHA-256 in hex over the sorted list of (file digest, path inside of its root). Tests, notes and other files
+    /// that have no effect on decisions are left out.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.inner.digest
     }
 
     /// Agents and servers.
     #[must_use]
     pub fn registry(&self) -> &Registry {
-        &self.registry
+        &self.inner.registry
     }
 
-    /// An evaluator for one worker thread.
+    /// An evaluator for one worker thread, with its own copy of policies and data: threads that share them slow each
+    /// other down by the reference counts.
     #[must_use]
     pub fn evaluator(&self, limits: EvalLimits) -> Evaluator {
-        Evaluator::new(limits)
+        Evaluator::new(self.clone(), limits)
     }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.inner.program
+    }
+}
+
+impl Program {
+    /// A new engine: strict built-in errors, no input, nothing evaluated yet.
+    pub(crate) fn engine(&self) -> Result<Engine, String> {
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(true);
+        ordering::install(&mut engine)?;
+        for (name, text) in &self.policies {
+            engine.add_policy(name.clone(), text.clone()).map_err(|error| error.to_string())?;
+        }
+        engine.add_data(regorus::Value::from(self.data.clone())).map_err(|error| error.to_string())?;
+        Ok(engine)
+    }
+}
+
+/// Reads the roots with their tests.
+pub(crate) fn load_with_tests(roots: &[PathBuf]) -> Result<Loaded, BundleError> {
+    load(&files::read_roots(roots)?)
+}
+
+fn load(files: &[SourceFile]) -> Result<Loaded, BundleError> {
+    let mut registry = Registry::default();
+    let mut data = Data::default();
+    let mut policies: Vec<(&SourceFile, Module)> = Vec::new();
+    let mut tests: Vec<(&SourceFile, Module)> = Vec::new();
+    for file in files {
+        match file.kind {
+            Kind::Policy => policies.push((file, rego::parse(file)?)),
+            Kind::Test => tests.push((file, rego::parse(file)?)),
+            Kind::DataYaml | Kind::DataJson => data.add(file)?,
+            Kind::Agents => registry.add_agents(&file.text, &file.path)?,
+            Kind::Servers => registry.add_servers(&file.text, &file.path)?,
+        }
+    }
+    registry.check()?;
+
+    let functions = check::functions(policies.iter().map(|(_, module)| module));
+    let mut topics = check::Topics::new();
+    for (file, module) in &policies {
+        check::policy(&file.path, module, &functions, &mut topics)?;
+        shadowed(&data, file, module)?;
+    }
+
+    let mut program = Program { policies: Vec::new(), data: data.document() };
+    for (file, module) in &policies {
+        program.policies.push((file.path.display().to_string(), ordering::make_strict(file, module)?));
+    }
+    program.policies.push(("<interdict>".into(), combining_module(&topics)));
+    probe(&program)?;
+
+    let (with_tests, test_rules) = add_tests(&program, &functions, &tests)?;
+    let policy_files = policies.iter().map(|(file, _)| file.path.clone()).collect();
+    let inner = Inner { digest: digest(files), registry, program };
+    Ok(Loaded { bundle: Bundle { inner: Arc::new(inner) }, with_tests, tests: test_rules, policy_files })
+}
+
+/// Data under the path of a package or rule would hide the rule from everyone who reads it.
+fn shadowed(data: &Data, file: &SourceFile, module: &Module) -> Result<(), BundleError> {
+    for rule in &module.rules {
+        let mut path = module.package.clone();
+        path.push(rule.name.clone());
+        if let Some(owner) = data.owner_of(&path) {
+            let message =
+                format!("Data in {} has the same path as rule `{}`.", owner.display(), path.join("."));
+            return Err(BundleError::new("bundle.data_shadows_rule", message).at(&file.path, rule.line));
+        }
+    }
+    Ok(())
+}
+
+/// One rule that gathers all sets of all topics.
+fn combining_module(topics: &check::Topics) -> String {
+    let mut text = String::from("package interdict.__decision\n\nresult := {\n");
+    for set in SETS {
+        let _ = writeln!(text, "\t\"{set}\": {{");
+        for (topic, sets) in topics {
+            if sets.contains(set) {
+                let _ = writeln!(text, "\t\t\"{topic}\": data.interdict.policy[\"{topic}\"].{set},");
+            }
+        }
+        text.push_str("\t},\n");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Prepares an engine once, so that what only shows across files (recursion, unsafe variables) is refused at load.
+fn probe(program: &Program) -> Result<(), BundleError> {
+    let failed = |text: &str| match location(text) {
+        Some((file, line)) => {
+            let error = rego::syntax_error(std::path::Path::new(file), text);
+            BundleError { line: Some(line), ..error }
+        }
+        None => BundleError::new("bundle.rego", format!("{}.", text.trim())),
+    };
+    let mut engine = program.engine().map_err(|error| failed(&error))?;
+    // Compiling analyses every module without evaluating anything.
+    engine.compile_with_entrypoint(&ENTRY.into()).map(drop).map_err(|error| failed(&error.to_string()))
+}
+
+fn add_tests(
+    program: &Program,
+    functions: &BTreeSet<String>,
+    tests: &[(&SourceFile, Module)],
+) -> Result<(Program, Vec<TestRule>), BundleError> {
+    let mut with_tests = program.clone();
+    let mut rules = Vec::new();
+    let mut functions = functions.clone();
+    functions.extend(check::functions(tests.iter().map(|(_, module)| module)));
+    for (file, module) in tests {
+        check::calls(&file.path, module, &functions, &["print"])?;
+        with_tests.policies.push((file.path.display().to_string(), ordering::make_strict(file, module)?));
+        let mut seen = BTreeSet::new();
+        for rule in &module.rules {
+            if !rule.name.starts_with("test_") || !seen.insert(rule.name.clone()) {
+                continue;
+            }
+            if rule.kind != RuleKind::Value {
+                let message = format!("`{}` is written `{0} if {{ … }}`.", rule.name);
+                return Err(BundleError::new("bundle.test_form", message).at(&file.path, rule.line));
+            }
+            let path = format!("data.{}.{}", module.package.join("."), rule.name);
+            rules.push(TestRule { file: file.path.clone(), path });
+        }
+    }
+    Ok((with_tests, rules))
+}
+
+fn digest(files: &[SourceFile]) -> String {
+    let mut lines: Vec<String> = files
+        .iter()
+        .filter(|file| file.kind != Kind::Test)
+        .map(|file| format!("{} {}\n", hex(&Sha256::digest(file.text.as_bytes())), file.name))
+        .collect();
+    lines.sort();
+    let mut hash = Sha256::new_with_prefix(b"interdict bundle 1\n");
+    for line in &lines {
+        hash.update(line.as_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

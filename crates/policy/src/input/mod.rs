@@ -1,5 +1,8 @@
 //! The typed input of a decision. `docs/policy-input.md` describes the document that Rego sees.
 
+mod document;
+
+pub(crate) use self::document::{Documents, InputError};
 use crate::registry::{Agent, Server};
 
 /// Everything that a decision looks at. Borrowed: building it copies nothing.
@@ -19,7 +22,8 @@ pub struct Input<'a> {
     pub http: HttpFact<'a>,
     /// The message.
     pub mcp: McpFact<'a>,
-    /// The approval that this very action was granted, on resume.
+    /// The approval that this very action was granted, on resume. It satisfies the intercept reasons that it covers
+    /// and no others; it never weakens a Deny.
     pub approval: Option<ApprovalFact>,
 }
 
@@ -116,8 +120,33 @@ pub struct McpFact<'a> {
 /// Arguments, borrowed from wherever they were read.
 #[derive(Debug, Clone, Copy)]
 pub enum Arguments<'a> {
-    /// A parsed document, for tests and for `interdict check`.
+    /// The value inside of the body that was judged; nothing is copied before the document is built.
+    Body(interdict_mcp::json::Value<'a>),
+    /// A parsed document, for tests.
     Json(&'a serde_json::Value),
+}
+
+impl<'a> From<interdict_mcp::json::Value<'a>> for Arguments<'a> {
+    fn from(value: interdict_mcp::json::Value<'a>) -> Self {
+        Self::Body(value)
+    }
+}
+
+impl<'a> From<&'a serde_json::Value> for Arguments<'a> {
+    fn from(value: &'a serde_json::Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+impl Input<'_> {
+    /// The document that Rego sees as `input`, as JSON text. It holds the arguments: never log it.
+    ///
+    /// # Errors
+    /// The `policy.*` code of a value that cannot be represented; the decision for this input is a Deny with it.
+    pub fn to_json(&self) -> Result<String, &'static str> {
+        let document = Documents::default().build(self).map_err(InputError::code)?;
+        serde_json::to_string(&document).map_err(|_| "policy.input")
+    }
 }
 
 /// An approval of this very action.

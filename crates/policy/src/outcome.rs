@@ -1,0 +1,199 @@
+//! From the engine's result to a decision.
+
+use regorus::Value;
+
+use crate::{ApprovalFact, Decision, PolicyObligation, Reason, ReasonKind, Verdict};
+
+/// Most elements of all sets together; a policy that says more than this says nothing.
+const MAX_REASONS: usize = 256;
+
+/// A Deny because evaluation did not give a usable result.
+pub(crate) fn failure(code: &str, message: &str) -> Decision {
+    let reason =
+        Reason { kind: ReasonKind::Error, code: code.into(), message: message.into(), topic: String::new() };
+    Decision { verdict: Verdict::Deny, reasons: vec![reason], obligations: Vec::new() }
+}
+
+/// Why a result is not usable.
+struct Malformed {
+    code: &'static str,
+    message: String,
+}
+
+/// Deny > Intercept > Allow over all sets of all topics. Nothing is allowed unless some topic allows it.
+pub(crate) fn combine(result: &Value, sets: &[&str], approval: Option<&ApprovalFact>) -> Decision {
+    read(result, sets, approval).unwrap_or_else(|error| failure(error.code, &error.message))
+}
+
+fn read(result: &Value, sets: &[&str], approval: Option<&ApprovalFact>) -> Result<Decision, Malformed> {
+    if *result == Value::Undefined {
+        return Err(malformed("policy.undefined_result", "The result is undefined."));
+    }
+    let members = result.as_object().map_err(|_| shape("The result is not an object."))?;
+    if members.len() != sets.len() {
+        return Err(shape("The result does not have exactly the four sets."));
+    }
+    let mut reasons = Vec::new();
+    let mut obligations = Vec::new();
+    for (set, topics) in members.iter() {
+        let set = set.as_string().map_err(|_| shape("The result has a set without a name."))?;
+        let topics = topics.as_object().map_err(|_| shape("A set of the result is not by topic."))?;
+        for (topic, elements) in topics.iter() {
+            let topic = topic.as_string().map_err(|_| shape("The result has a topic without a name."))?;
+            let elements =
+                elements.as_set().map_err(|_| shape(format!("`{set}` of topic `{topic}` is not a set.")))?;
+            if reasons.len() + obligations.len() + elements.len() > MAX_REASONS {
+                return Err(shape(format!("The topics give more than {MAX_REASONS} reasons.")));
+            }
+            for element in elements.iter() {
+                let kind = match &**set {
+                    "deny" => ReasonKind::Deny,
+                    "intercept" => ReasonKind::Intercept,
+                    "allow" => ReasonKind::Allow,
+                    "obligation" => {
+                        add_obligation(&mut obligations, obligation(topic, element)?)?;
+                        continue;
+                    }
+                    _ => return Err(shape("The result has an unknown set.")),
+                };
+                reasons.push(reason(kind, topic, element)?);
+            }
+        }
+    }
+    Ok(decide(reasons, obligations, approval))
+}
+
+fn decide(
+    mut reasons: Vec<Reason>,
+    mut obligations: Vec<PolicyObligation>,
+    approval: Option<&ApprovalFact>,
+) -> Decision {
+    let denied = reasons.iter().any(|reason| reason.kind == ReasonKind::Deny);
+    let allowed = reasons.iter().any(|reason| reason.kind == ReasonKind::Allow);
+    let covered = |code: &String| approval.is_some_and(|approval| approval.covers.contains(code));
+    let intercepted =
+        reasons.iter().any(|reason| reason.kind == ReasonKind::Intercept && !covered(&reason.code));
+    let verdict = match (denied, allowed, intercepted) {
+        (true, ..) => Verdict::Deny,
+        (false, false, _) => {
+            reasons.push(Reason {
+                kind: ReasonKind::Deny,
+                code: "policy.no_allow".into(),
+                message: "No rule allows this.".into(),
+                topic: String::new(),
+            });
+            Verdict::Deny
+        }
+        (false, true, true) => Verdict::Intercept,
+        (false, true, false) => Verdict::Allow,
+    };
+    if verdict == Verdict::Deny {
+        obligations.clear();
+    }
+    reasons.sort();
+    obligations.sort();
+    Decision { verdict, reasons, obligations }
+}
+
+fn malformed(code: &'static str, message: impl Into<String>) -> Malformed {
+    Malformed { code, message: message.into() }
+}
+
+fn shape(message: impl Into<String>) -> Malformed {
+    malformed("policy.malformed_result", message)
+}
+
+fn reason(kind: ReasonKind, topic: &str, element: &Value) -> Result<Reason, Malformed> {
+    let wrong = || {
+        shape(format!(
+            "An element of topic `{topic}` is not an object with `code` (lower case, digits, `_`) and `message`."
+        ))
+    };
+    let members = element.as_object().map_err(|_| wrong())?;
+    let text = |name: &str| members.get(&Value::from(name)).and_then(|value| value.as_string().ok());
+    let (Some(code), Some(message)) = (text("code"), text("message")) else { return Err(wrong()) };
+    if members.len() != 2 || !is_code(code) || !is_message(message) {
+        return Err(wrong());
+    }
+    Ok(Reason { kind, code: format!("policy.{code}"), message: message.to_string(), topic: topic.into() })
+}
+
+fn is_code(code: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    code.len() <= 64 && code.starts_with(|c: char| c.is_ascii_lowercase()) && code.bytes().all(rest)
+}
+
+fn is_message(message: &str) -> bool {
+    !message.is_empty() && message.len() <= 500 && !message.chars().any(char::is_control)
+}
+
+fn obligation(topic: &str, element: &Value) -> Result<PolicyObligation, Malformed> {
+    let unknown = |message: String| malformed("policy.unknown_obligation", message);
+    let members = element
+        .as_object()
+        .map_err(|_| unknown(format!("An obligation of topic `{topic}` is no object.")))?;
+    let text = |name: &str| members.get(&Value::from(name)).and_then(|value| value.as_string().ok());
+    match text("type").map(|kind| &**kind) {
+        Some("set_request_header") => {
+            let (Some(name), Some(value)) = (text("name"), text("value")) else {
+                return Err(unknown(format!("A header of topic `{topic}` lacks `name` or `value`.")));
+            };
+            if members.len() != 3 || !may_set(name) || !is_header_value(value) {
+                return Err(unknown(format!("Topic `{topic}` sets a header that may not be set.")));
+            }
+            Ok(PolicyObligation::SetRequestHeader { name: name.to_string(), value: value.to_string() })
+        }
+        _ => Err(unknown(format!("Topic `{topic}` has an obligation of an unknown type."))),
+    }
+}
+
+fn add_obligation(obligations: &mut Vec<PolicyObligation>, new: PolicyObligation) -> Result<(), Malformed> {
+    let PolicyObligation::SetRequestHeader { name, .. } = &new;
+    let clash = |old: &&PolicyObligation| {
+        let PolicyObligation::SetRequestHeader { name: other, .. } = old;
+        other == name
+    };
+    match obligations.iter().find(clash) {
+        None => obligations.push(new),
+        Some(old) if *old == new => {}
+        Some(_) => {
+            let message = format!("Two topics set header `{name}` to different values.");
+            return Err(malformed("policy.conflicting_obligation", message));
+        }
+    }
+    Ok(())
+}
+
+/// A lower-case token that neither frames the message, nor routes it, nor carries identity or the protocol.
+fn may_set(name: &str) -> bool {
+    const RESERVED: [&str; 17] = [
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "last-event-id",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+    ];
+    const RESERVED_PREFIXES: [&str; 4] = ["mcp-", "x-envoy-", "x-forwarded-", "proxy-"];
+    let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(token)
+        && !RESERVED.contains(&name)
+        && !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn is_header_value(value: &str) -> bool {
+    value.len() <= 4096 && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}

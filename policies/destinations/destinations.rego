@@ -1,0 +1,95 @@
+# Where data may go: URLs and e-mail addresses in arguments must name a host of the list.
+#
+# An address is taken apart by one strict form, and whatever does not have it is refused: user names in URLs, IPv6
+# literals, names that end with a dot, names that are not ASCII, other schemes, blanks. What is not understood here
+# could be understood differently by the server.
+package interdict.policy.destinations
+
+import data.interdict.lib.arguments
+
+# One lookup: a tool without destinations costs nothing more.
+checks := data.interdict.destinations.tools[input.server.id][input.mcp.tool]
+
+deny contains reasons.configuration if {
+	checks
+	not well_formed
+}
+
+deny contains reasons.missing if {
+	some check in checks
+	not check.optional == true
+	some value in arguments.at(check.path)
+	arguments.missing(value)
+}
+
+deny contains reasons.form if {
+	some check in checks
+	some value in arguments.at(check.path)
+	not arguments.missing(value)
+	not host_of(check.kind, value)
+}
+
+deny contains reasons.host if {
+	some check in checks
+	some value in arguments.at(check.path)
+	host := host_of(check.kind, value)
+	not approved(host)
+}
+
+# The host of an address, in lower case; undefined for what does not have the form.
+host_of("url", value) := lower(host) if {
+	is_string(value)
+	[[_, scheme, host, _]] := regex.find_all_string_submatch_n(url, value, -1)
+	lower(scheme) in schemes
+	count(host) < 254
+}
+
+host_of("email", value) := lower(host) if {
+	is_string(value)
+	[[_, host]] := regex.find_all_string_submatch_n(email, value, -1)
+	count(host) < 254
+}
+
+# Printable ASCII without blanks, quotes, backslash and "@" in the authority.
+url := `^([A-Za-z]+)://([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(:[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?$`
+
+email := `^[A-Za-z0-9._%+-]+@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+)$`
+
+default schemes := {"https"}
+
+schemes := {scheme | some scheme in data.interdict.destinations.schemes}
+
+# The very name, or a name below `*.name`. A name in punycode is approved only when the list has it in full.
+approved(host) if host in data.interdict.destinations.hosts
+
+approved(host) if {
+	some pattern in data.interdict.destinations.hosts
+	startswith(pattern, "*.")
+	endswith(host, trim_prefix(pattern, "*"))
+	not startswith(host, "xn--")
+	not contains(host, ".xn--")
+}
+
+well_formed if {
+	is_array(data.interdict.destinations.hosts)
+	every host in data.interdict.destinations.hosts {
+		regex.match(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$`, host)
+	}
+	every check in checks {
+		is_array(check.path)
+		count(check.path) > 0
+		check.kind in {"url", "email"}
+		is_boolean(object.get(check, "optional", false))
+		object.keys(check) - {"path", "kind", "optional"} == set()
+	}
+}
+
+reasons := {
+	"configuration": {
+		"code": "destination_configuration",
+		"message": "The destinations of this tool are not written correctly.",
+	},
+	"missing": {"code": "destination_missing", "message": "An address that must be checked is missing."},
+	"form": {"code": "destination_form", "message": "An address does not have the strict form that can be checked."},
+	"host": {"code": "destination_host", "message": "An address leads to a host that is not approved."},
+}

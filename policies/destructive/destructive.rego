@@ -1,0 +1,55 @@
+# Operations that destroy: tools that are declared so, and SQL-like verbs in the arguments of tools that take SQL.
+package interdict.policy.destructive
+
+# One lookup: a tool that is not declared costs nothing more.
+declared := data.interdict.destructive[input.server.id][input.mcp.tool]
+
+deny contains reasons[name] if {
+	declared
+	some name, "deny" in found
+}
+
+deny contains reasons.configuration if {
+	declared
+	not well_formed
+}
+
+intercept contains reasons[name] if {
+	declared
+	some name, "ask" in found
+}
+
+# What was found, and what is to happen then.
+found.tool := declared.action
+
+found.sql := declared.sql if {
+	declared.sql
+	some text in texts
+	regex.match(verbs, text)
+}
+
+# Every string of the arguments, member names too, however deep.
+texts := {text | walk(input.mcp.arguments, [_, text]); is_string(text)} | {name |
+	walk(input.mcp.arguments, [path, _])
+	some name in path
+	is_string(name)
+}
+
+verbs := `(?i)\b(delete|drop|truncate|purge)\b`
+
+well_formed if {
+	object.keys(declared) - {"action", "sql"} == set()
+	count(object.keys(declared)) > 0
+	every _, what in declared {
+		what in {"ask", "deny"}
+	}
+}
+
+reasons := {
+	"tool": {"code": "destructive_tool", "message": "The tool destroys what it is called on."},
+	"sql": {"code": "destructive_sql", "message": "The arguments hold a statement that destroys data."},
+	"configuration": {
+		"code": "destructive_configuration",
+		"message": "The declaration of this tool is not written correctly.",
+	},
+}

@@ -1,0 +1,67 @@
+# Business hours: outside of them a person approves, or the call is refused.
+package interdict.policy.hours
+
+# One lookup: a server without hours costs nothing more.
+hours := data.interdict.hours[input.server.id]
+
+deny contains reasons.outside if {
+	hours.outside == "deny"
+	concerned
+	not inside
+}
+
+deny contains reasons.configuration if {
+	hours
+	not well_formed
+}
+
+intercept contains reasons.outside if {
+	hours.outside == "ask"
+	concerned
+	not inside
+}
+
+# Calls of tools only: lists and sessions work at all hours.
+concerned if {
+	input.mcp.method == "tools/call"
+	not hours.tools
+}
+
+concerned if {
+	input.mcp.method == "tools/call"
+	input.mcp.tool in hours.tools
+}
+
+# Both in the time zone of the hours. `to` is the first minute outside.
+inside if {
+	time.weekday([now_ns, hours.time_zone]) in hours.days
+	[hour, minute, _] := time.clock([now_ns, hours.time_zone])
+	(hour * 60) + minute >= minutes(hours.from)
+	(hour * 60) + minute < minutes(hours.to)
+}
+
+now_ns := input.time.unix_ms * 1000000
+
+minutes(text) := (to_number(hour) * 60) + to_number(minute) if {
+	regex.match(`^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`, text)
+	[hour, minute] := split(text, ":")
+}
+
+well_formed if {
+	object.keys(hours) - {"time_zone", "days", "from", "to", "outside", "tools"} == set()
+	hours.outside in {"ask", "deny"}
+	is_string(hours.time_zone)
+	count(hours.days) > 0
+	every day in hours.days {
+		day in weekdays
+	}
+	minutes(hours.from) < minutes(hours.to)
+	is_array(object.get(hours, "tools", []))
+}
+
+weekdays := {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
+
+reasons := {
+	"outside": {"code": "outside_hours", "message": "Outside of the hours of this server."},
+	"configuration": {"code": "hours_configuration", "message": "The hours of this server are not written correctly."},
+}
