@@ -25,16 +25,19 @@
 //! assert_eq!(message.arguments().unwrap().get("a").unwrap().raw(), "1.0");
 //! ```
 
+mod classify;
 pub mod edit;
 mod era;
 mod head;
 pub mod json;
 mod message;
 mod method;
+mod mirror;
 mod read;
 mod refusal;
 pub mod reply;
 pub mod sse;
+mod uri;
 
 pub use era::Era;
 pub use head::Head;
