@@ -36,7 +36,7 @@ def brief(folder: Path, canary: Canary) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def patient(folder: Path, canary: Canary) -> Iterator[Stack]:
     """The server holds a call for ten seconds before it sends the client away."""
-    with stack.running("call", folder / "patient", canary.address, intercepted=[TOOL], approvals={"hold_seconds": 10}) as started:
+    with stack.running("call", folder / "patient", canary.address, intercepted=[TOOL], timeout_s=20, approvals={"hold_seconds": 10}) as started:
         yield started
 
 

@@ -39,23 +39,11 @@ def proxy(
     mode: str, authz: tuple[str, int], canary: Canary, folder: Path, adjust: Callable[[Config], None] | None = None
 ) -> Iterator[Envoy]:
     """Envoy in `mode` before the canary, with a decision point that the test provides."""
-    config = stack.configuration(mode, authz, canary.address)
-    shorten(config)
+    config = stack.configuration(mode, authz, canary.address, timeout_s=NO_ANSWER_S)
     if adjust:
         adjust(config)
     with Envoy(config, folder) as running:
         yield running
-
-
-def shorten(config: Config) -> None:
-    """One second for the decision point, in the filter and in native ext_authz."""
-    for manager in envoys.managers(config):
-        for item in manager["http_filters"]:
-            if item["name"] == "envoy.filters.http.ext_authz":
-                item["typed_config"]["grpc_service"]["timeout"] = f"{NO_ANSWER_S}s"
-    if any("vm_config" in json.dumps(manager) for manager in envoys.managers(config)):
-        settings = {"authz": {"timeout_ms": int(NO_ANSWER_S * 1000)}} if '\\"call\\"' in json.dumps(config) else {}
-        envoys.change_plugin(config, **settings)
 
 
 def refused(envoy: Envoy, canary: Canary, *, body: bytes = BODY, within_s: float = 8.0) -> httpx.Response:
@@ -318,7 +306,8 @@ def test_a_call_filter_without_the_header_hold_flag_says_so_within_seconds(liar:
 @pytest.fixture(scope="module", params=stack.MODES)
 def mortal(request: pytest.FixtureRequest, canary: Canary, folder: Path) -> Iterator[Stack]:
     with stack.running(
-        request.param, folder / f"mortal-{request.param}", canary.address, intercepted=["careful"], approvals={"hold_seconds": 20}
+        request.param, folder / f"mortal-{request.param}", canary.address, intercepted=["careful"], timeout_s=30,
+        approvals={"hold_seconds": 20},
     ) as started:
         yield started
 

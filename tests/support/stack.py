@@ -19,7 +19,7 @@ from support.tokens import Issuer
 
 MODES = ("call", "split", "native")
 SERVER_CLUSTER = "interdict"
-TOOL_CLUSTER = "mcp_server"
+TOOL_CLUSTER = "mcp"
 
 
 @dataclass
@@ -50,11 +50,16 @@ class Stack:
         return f"{self.envoy.tail()}\n{self.interdict.tail()}"
 
 
-def configuration(mode: str, authz: Address, upstream: Address) -> Config:
-    """`envoy/<mode>.yaml` of the project with its clusters and its module in place."""
+def configuration(mode: str, authz: Address, upstream: Address, *, timeout_s: float | None = None) -> Config:
+    """`envoy/<mode>.yaml` of the project with its clusters and its module in place; `timeout_s` for the decision."""
     config = envoys.shipped(mode)
     module = None if mode == "native" else paths.filter_module()
-    return envoys.wire(config, {SERVER_CLUSTER: authz, TOOL_CLUSTER: upstream}, module=module)
+    config = envoys.wire(config, {SERVER_CLUSTER: authz, TOOL_CLUSTER: upstream}, module=module)
+    if timeout_s is not None and mode == "call":
+        envoys.change_plugin(config, authz={"timeout_ms": int(timeout_s * 1000)})
+    elif timeout_s is not None:
+        envoys.http_filter(config, "ext_authz")["typed_config"]["grpc_service"]["timeout"] = f"{timeout_s}s"
+    return config
 
 
 @contextmanager
@@ -70,6 +75,7 @@ def running(
     adjust: Callable[[Config], None] | None = None,
     minor: str = paths.NEWEST_ENVOY,
     concurrency: int = 1,
+    timeout_s: float | None = None,
     **overrides: Any,
 ) -> Iterator[Stack]:
     """Starts the decision point and Envoy; `adjust` may change Envoy's configuration, `overrides` the server's,
@@ -80,7 +86,7 @@ def running(
         issuer.name, denied=denied, intercepted=intercepted, servers=[registered]
     )
     with Interdict(folder / "interdict", bundle, issuer, **overrides) as decision_point:
-        config = configuration(mode, decision_point.grpc, upstream)
+        config = configuration(mode, decision_point.grpc, upstream, timeout_s=timeout_s)
         if adjust:
             adjust(config)
         with Envoy(config, folder / "envoy", minor=minor, concurrency=concurrency) as proxy:
