@@ -57,7 +57,7 @@ email := `^[A-Za-z0-9._%+-]+@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za
 
 default schemes := {"https"}
 
-schemes := {scheme | some scheme in data.interdict.destinations.schemes}
+schemes := {scheme | some scheme in data.interdict.destinations.schemes} if data.interdict.destinations.schemes
 
 # The very name, or a name below `*.name`. A name in punycode is approved only when the list has it in full.
 approved(host) if host in data.interdict.destinations.hosts

@@ -42,10 +42,13 @@ inside if {
 
 now_ns := input.time.unix_ms * 1000000
 
-minutes(text) := (to_number(hour) * 60) + to_number(minute) if {
+minutes(text) := (two_digits(hour) * 60) + two_digits(minute) if {
 	regex.match(`^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`, text)
 	[hour, minute] := split(text, ":")
 }
+
+# "08" is no number in JSON, "108" is.
+two_digits(text) := to_number(concat("", ["1", text])) - 100
 
 well_formed if {
 	object.keys(hours) - {"time_zone", "days", "from", "to", "outside", "tools"} == set()

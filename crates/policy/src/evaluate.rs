@@ -24,12 +24,13 @@ pub struct Evaluator {
     pristine: Option<Engine>,
     /// In use; thrown away after an error or a panic, which may leave it half-way.
     engine: Option<Engine>,
+    last_error: Option<String>,
 }
 
 impl Evaluator {
     pub(crate) fn new(bundle: Bundle, limits: EvalLimits) -> Self {
         let documents = Documents::new(bundle.registry());
-        let mut evaluator = Self { bundle, limits, documents, pristine: None, engine: None };
+        let mut evaluator = Self { bundle, limits, documents, pristine: None, engine: None, last_error: None };
         evaluator.pristine = evaluator.prepared();
         evaluator
     }
@@ -48,7 +49,15 @@ impl Evaluator {
         }
     }
 
+    /// What the engine said when the last evaluation failed, for `interdict check` and for people who write policies.
+    /// It may quote argument values: never log it.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
     fn evaluate(&mut self, document: Value) -> Result<Value, Decision> {
+        self.last_error = None;
         if self.pristine.is_none() {
             self.pristine = self.prepared();
         }
@@ -68,7 +77,12 @@ impl Evaluator {
                 self.engine = Some(engine);
                 Ok(value)
             }
-            Ok(Err(error)) => Err(failed(&error.to_string(), error.downcast_ref())),
+            Ok(Err(error)) => {
+                let text = error.to_string();
+                let decision = failed(&text, error.downcast_ref());
+                self.last_error = Some(text);
+                Err(decision)
+            }
             Err(_panic) => Err(outcome::failure("policy.panic", "The policy engine panicked.")),
         }
     }
