@@ -1,1 +1,209 @@
-//! See the module's owner.
+//! The decision: a fixed order of stages, from a request to an answer.
+//!
+//! ```text
+//! body whole? → metadata document? → server → read → identity → registry → policy → approval → obligations → record
+//! ```
+//!
+//! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
+//! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half.
+
+mod panics;
+mod pass;
+mod stages;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use interdict_mcp::reply::Reply;
+use interdict_policy::{Bundle, DenyForm, EvalLimits};
+use interdict_proto::enforcement::{Enforcement, Obligation, Verdict};
+
+use self::panics::caught;
+pub(crate) use self::stages::{Call, Judged};
+use crate::clock::Clock;
+use crate::facts::client_capabilities::ClientCapabilities;
+use crate::identity::Authenticator;
+use crate::intercept::Approvals;
+use crate::intercept::request_state::SealError;
+use crate::record::Trace;
+use crate::reply::{self, Denial};
+use crate::request::{Answer, Request, Undecodable};
+use crate::store::ApprovalStore;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream_credential::UpstreamCredentials;
+
+/// Everything that a decision draws on.
+#[derive(Clone)]
+pub struct Parts {
+    /// The bundle in force; swapping it is all that a reload needs.
+    pub bundle: Arc<ArcSwap<Bundle>>,
+    /// Authenticates callers.
+    pub identity: Arc<Authenticator>,
+    /// Our credentials for MCP servers.
+    pub upstream: Arc<UpstreamCredentials>,
+    /// Questions for people, and their answers.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    /// What the operator configured.
+    pub settings: Settings,
+}
+
+/// What the operator configured for decisions.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of a message; how numbers are read is each server's own setting.
+    pub limits: interdict_mcp::Limits,
+    /// Limits of one evaluation.
+    pub evaluation: EvalLimits,
+    /// How long an intercepted call may wait for its approval (0 to 25 s).
+    pub hold: Duration,
+    /// How long an approval can be given and used.
+    pub approval_ttl: Duration,
+    /// The page where a person approves, with `{id}` for the approval's id.
+    pub page_url: Option<String>,
+    /// Seals `requestState`.
+    pub request_state_key: [u8; 32],
+}
+
+/// Decides requests. One per server, shared by all doors.
+pub struct Decider {
+    parts: Parts,
+    approvals: Approvals,
+    capabilities: ClientCapabilities,
+}
+
+/// A request that goes on to the server.
+#[derive(Debug, Default)]
+struct Pass {
+    set_headers: Vec<(String, String)>,
+    remove_headers: Vec<String>,
+    obligations: Vec<Obligation>,
+    reason: String,
+}
+
+/// The end of the way for a request.
+#[derive(Debug)]
+struct Stop {
+    verdict: Verdict,
+    code: String,
+    reply: Reply,
+}
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decider").field("settings.hold", &self.parts.settings.hold).finish_non_exhaustive()
+    }
+}
+
+impl Decider {
+    /// A decider over these parts.
+    ///
+    /// # Errors
+    /// When the cryptographic library refuses the key for `requestState`.
+    pub fn new(parts: Parts) -> Result<Self, SealError> {
+        let approvals = Approvals::new(&parts)?;
+        Ok(Self { parts, approvals, capabilities: ClientCapabilities::default() })
+    }
+
+    /// Decides one request and records the decision. Never fails: whatever goes wrong is a Deny.
+    pub async fn decide(&self, request: Request) -> Answer {
+        let mut trace = Trace::of(&request, &self.parts.metrics);
+        let outcome = caught(self.stages(&request, &mut trace)).await;
+        let outcome = outcome.unwrap_or_else(|_panic| {
+            let denial = Denial {
+                code: "internal.panic",
+                text: "The decision failed.",
+                decision_id: trace.id(),
+                known_agent: false,
+                tool_form: DenyForm::RpcError,
+            };
+            // Which message it was is asked again without the stages, so that the client gets its id back.
+            let reply = self.reply_blind(&request, &denial);
+            Err(Stop { verdict: Verdict::Deny, code: denial.code.to_owned(), reply })
+        });
+        Self::answer(outcome, &mut trace)
+    }
+
+    /// Answers a request that a door could not decode.
+    pub fn refuse(&self, undecodable: &Undecodable) -> Answer {
+        let mut trace = Trace::blank(&self.parts.metrics);
+        let denial = Denial {
+            code: undecodable.code,
+            text: undecodable.message,
+            decision_id: trace.id(),
+            known_agent: false,
+            tool_form: DenyForm::RpcError,
+        };
+        let reply = reply::unreadable(500, interdict_mcp::reply::code::UNAVAILABLE, &denial);
+        let stop = Stop { verdict: Verdict::Deny, code: undecodable.code.to_owned(), reply };
+        Self::answer(Err(stop), &mut trace)
+    }
+
+    /// The order of the stages.
+    async fn stages(&self, request: &Request, trace: &mut Trace) -> Result<Pass, Stop> {
+        let body = stages::whole_body(request, trace)?;
+        let bundle = self.parts.bundle.load_full();
+        self.metadata_document(request, &bundle, trace)?;
+        let server = stages::server_of(request, bundle.registry());
+        let reading = self.read(request, body, server, trace)?;
+        let server = stages::known(server, &reading, trace)?;
+        let identity = self.identify(request, &reading, server, &bundle, trace).await?;
+        let call = Call { request, reading: &reading, server_id: &server.id, identity: &identity };
+        let judged = self.judge_all(&call, &bundle, trace)?;
+        let judged = self.approve(&call, judged, trace).await?;
+        self.pass(&call, judged, trace)
+    }
+
+    /// Records the outcome and puts it into the form of the door-neutral answer.
+    fn answer(outcome: Result<Pass, Stop>, trace: &mut Trace) -> Answer {
+        let id = trace.id().to_owned();
+        let outcome = outcome.and_then(|pass| match is_label(&pass.reason) {
+            true => Ok(pass),
+            false => Err(unfit_reason(trace)),
+        });
+        match outcome {
+            Ok(pass) => {
+                trace.finish(Verdict::Allow, &pass.reason);
+                let enforcement = Enforcement::new(id, Verdict::Allow, pass.reason, pass.obligations);
+                Answer::Pass {
+                    set_headers: pass.set_headers,
+                    remove_headers: pass.remove_headers,
+                    enforcement,
+                }
+            }
+            Err(mut stop) => {
+                if !is_label(&stop.code) {
+                    stop.code = UNFIT_REASON.to_owned();
+                }
+                trace.finish(stop.verdict, &stop.code);
+                let enforcement = Enforcement::new(id, stop.verdict, stop.code, Vec::new());
+                Answer::Reply { reply: stop.reply, enforcement }
+            }
+        }
+    }
+}
+
+/// Reason of a decision whose own reason code does not fit into the enforcement message.
+const UNFIT_REASON: &str = "policy.unfit_reason_code";
+
+/// Whether the enforcement message can carry this reason code: it goes into headers and filter state.
+fn is_label(code: &str) -> bool {
+    let length = 1..=interdict_proto::enforcement::MAX_LABEL_BYTES;
+    length.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn unfit_reason(trace: &Trace) -> Stop {
+    let denial = Denial {
+        code: UNFIT_REASON,
+        text: "The decision's reason code is malformed.",
+        decision_id: trace.id(),
+        known_agent: false,
+        tool_form: DenyForm::RpcError,
+    };
+    let reply = reply::unreadable(500, interdict_mcp::reply::code::UNAVAILABLE, &denial);
+    Stop { verdict: Verdict::Deny, code: UNFIT_REASON.to_owned(), reply }
+}

@@ -1,1 +1,3 @@
-//! See the module's owner.
+//! State that a decision looks at, one file per fact.
+
+pub mod client_capabilities;

@@ -1,0 +1,249 @@
+//! From a judgement to what the enforcement point is told: approvals, denials, and the headers and edits of a Pass.
+
+use std::time::Instant;
+
+use interdict_mcp::{Batch, Message, Method, Reading};
+use interdict_policy::{Decision, DenyForm, PolicyObligation};
+use interdict_proto::enforcement::{Obligation, Verdict};
+
+use super::stages::{Call, Judged, Subject};
+use super::{Decider, Pass, Stop};
+use crate::intercept::own_state;
+use crate::intercept::{Question, Settled};
+use crate::record::Trace;
+use crate::reply::{self, Denial};
+
+/// Code and text of the reason that decided.
+fn first_reason(decision: &Decision) -> (&str, &str) {
+    // Never empty by contract of the policy crate; were it, the request is denied all the same.
+    decision.reasons.first().map_or(("internal.no_reason", "The decision gave no reason."), |reason| {
+        (reason.code.as_str(), reason.message.as_str())
+    })
+}
+
+/// What a denied agent of the registry is told.
+fn denial<'a>(
+    code: &'a str,
+    text: &'a str,
+    judged: &Judged,
+    call: &Call<'_>,
+    trace: &'a Trace,
+) -> Denial<'a> {
+    let server = judged.bundle.registry().server(call.server_id);
+    Denial {
+        code,
+        text,
+        decision_id: trace.id(),
+        known_agent: code != "registry.unknown_agent",
+        tool_form: server.map_or(DenyForm::RpcError, |server| server.deny_form),
+    }
+}
+
+fn deny(code: &str, text: &str, judged: &Judged, call: &Call<'_>, trace: &Trace) -> Stop {
+    let reply = reply::denied(call.reading, &denial(code, text, judged, call, trace));
+    Stop { verdict: Verdict::Deny, code: code.to_owned(), reply }
+}
+
+impl Decider {
+    // === stage: approval ===
+
+    /// Lets an Allow through, refuses a Deny, and asks a person about an Intercept.
+    pub(super) async fn approve(
+        &self,
+        call: &Call<'_>,
+        judged: Judged,
+        trace: &mut Trace,
+    ) -> Result<Judged, Stop> {
+        match (judged.decision.verdict, call.reading) {
+            (Verdict::Allow, _) => Ok(judged),
+            (Verdict::Intercept, Reading::Message(message)) if reply::can_wait(message) => {
+                self.ask(call, message, judged, trace).await
+            }
+            (Verdict::Intercept, _) => {
+                let text = "This needs an approval, and nobody can be asked about this kind of message.";
+                Err(deny("approval.not_possible", text, &judged, call, trace))
+            }
+            (Verdict::Deny, _) => {
+                let (code, text) = first_reason(&judged.decision);
+                Err(deny(code, text, &judged, call, trace))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        call: &Call<'_>,
+        message: &Message<'_>,
+        judged: Judged,
+        trace: &mut Trace,
+    ) -> Result<Judged, Stop> {
+        let started = Instant::now();
+        let question = Question { call, message };
+        let judge =
+            |approval| self.judge(call, Subject::Message(message), &self.parts.bundle.load_full(), approval);
+        let settled =
+            self.approvals.settle(&question, judged.clone(), judge, &mut trace.event.approval_id).await;
+        trace.event.stages.approval = started.elapsed();
+        match settled {
+            Settled::Approved(now) => {
+                trace.note_reasons(&now.decision.reasons);
+                trace.event.bundle = Some(now.bundle.digest().to_owned());
+                Ok(now)
+            }
+            Settled::Refused(code, text) => Err(deny(code, text, &judged, call, trace)),
+            Settled::Denied(now) => {
+                trace.note_reasons(&now.decision.reasons);
+                let (code, text) = first_reason(&now.decision);
+                Err(deny(code, text, &now, call, trace))
+            }
+            Settled::Waiting(waiting) => {
+                let (code, text) = first_reason(&judged.decision);
+                let declared = self.capabilities.url_elicitation(&call.identity.agent_id, call.server_id);
+                let reply =
+                    self.approvals.reply(&question, &judged, &waiting, declared, (code, text), trace.id());
+                Err(Stop { verdict: Verdict::Intercept, code: code.to_owned(), reply })
+            }
+        }
+    }
+
+    /// All or nothing: an element that would have been allowed alone is refused with the others, and every element
+    /// that waits for an answer gets one of its own.
+    pub(super) fn judge_batch(
+        &self,
+        call: &Call<'_>,
+        batch: &Batch<'_>,
+        all: Vec<Judged>,
+        trace: &mut Trace,
+    ) -> Result<Judged, Stop> {
+        let worst = all.iter().map(|judged| judged.decision.verdict).max();
+        let reasons: Vec<_> = all.iter().flat_map(|judged| judged.decision.reasons.clone()).collect();
+        trace.note_reasons(&reasons);
+        trace.event.bundle = all.first().map(|judged| judged.bundle.digest().to_owned());
+        if worst == Some(Verdict::Allow) {
+            let mut all = all.into_iter();
+            let Some(mut combined) = all.next() else { return Err(empty_batch(trace)) };
+            combined.decision.obligations.extend(all.flat_map(|judged| judged.decision.obligations));
+            return Ok(combined);
+        }
+        let told = |judged: &Judged| -> (String, String) {
+            match judged.decision.verdict {
+                Verdict::Deny => {
+                    let (code, text) = first_reason(&judged.decision);
+                    (code.to_owned(), text.to_owned())
+                }
+                Verdict::Intercept => (
+                    "approval.not_in_batch".to_owned(),
+                    "This needs an approval; send it alone, not in a batch.".to_owned(),
+                ),
+                Verdict::Allow => (
+                    "policy.batch_refused".to_owned(),
+                    "Another message of the batch is refused, and a batch runs whole or not at all."
+                        .to_owned(),
+                ),
+            }
+        };
+        let replies = batch.messages().iter().zip(&all).map(|(message, judged)| {
+            let (code, text) = told(judged);
+            reply::denied_message(message, &denial(&code, &text, judged, call, trace))
+        });
+        let reply = interdict_mcp::reply::batch(replies.collect());
+        let decisive = all.iter().max_by_key(|judged| judged.decision.verdict);
+        let Some((code, _)) = decisive.map(told) else { return Err(empty_batch(trace)) };
+        Err(Stop { verdict: Verdict::Deny, code, reply })
+    }
+
+    // === stage: obligations ===
+
+    /// What happens to a request that goes on.
+    pub(super) fn pass(&self, call: &Call<'_>, judged: Judged, trace: &mut Trace) -> Result<Pass, Stop> {
+        let refuse = |code: &str, text: &str, trace: &Trace| deny(code, text, &judged, call, trace);
+        let (reason, _) = first_reason(&judged.decision);
+        let mut pass = Pass { reason: reason.to_owned(), ..Pass::default() };
+
+        for PolicyObligation::SetRequestHeader { name, value } in &judged.decision.obligations {
+            match pass.set_headers.iter().find(|(set, _)| set == name) {
+                Some((_, set)) if set != value => {
+                    let text = "Two rules set one header to different values.";
+                    return Err(refuse("policy.conflicting_obligations", text, trace));
+                }
+                Some(_) => {}
+                None => pass.set_headers.push((name.clone(), value.clone())),
+            }
+        }
+
+        // The agent's credential was for us. What goes upstream is ours or nothing.
+        match self.parts.upstream.header_for(call.server_id) {
+            Ok(Some((name, value))) => {
+                let Ok(value) = value.to_str() else {
+                    let text = "The credential for the server is not a header value.";
+                    return Err(refuse("internal.upstream_credential_unavailable", text, trace));
+                };
+                pass.set_headers.push((name.as_str().to_owned(), value.to_owned()));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                return Err(refuse(error.code(), "The credential for the server cannot be used.", trace));
+            }
+        }
+        pass.remove_headers = self.headers_to_remove(call, &pass.set_headers);
+
+        if let Reading::Message(message) = call.reading {
+            let edits = own_state::edits(message);
+            if !edits.is_empty() {
+                if !judged.kind.can_edit_body() {
+                    let text = "The enforcement point cannot edit the body, and this one has to be edited.";
+                    return Err(refuse("enforcer.cannot_edit_body", text, trace));
+                }
+                let length_before = message.root().span().end;
+                let length_before = match &call.request.http.body {
+                    crate::request::BodyState::Raw(bytes) => bytes.len(),
+                    _ => length_before,
+                };
+                pass.obligations.push(Obligation::ReplaceRequestBody { length_before, edits });
+            }
+            if message.method() == Some(Method::Initialize) {
+                let declared = message.declares_url_elicitation();
+                self.capabilities.note(&call.identity.agent_id, call.server_id, declared);
+            }
+        }
+        Ok(pass)
+    }
+
+    fn headers_to_remove(&self, call: &Call<'_>, set: &[(String, String)]) -> Vec<String> {
+        let mut remove = Vec::new();
+        // Envoy's ext_authz filter sets headers first and removes afterwards: a header in both lists would be gone.
+        if !set.iter().any(|(name, _)| name == "authorization") {
+            remove.push("authorization".to_owned());
+        }
+        let modern = match call.reading {
+            Reading::OpenStream { era } | Reading::EndSession { era } => era.is_modern(),
+            Reading::Message(message) => message.era().is_modern(),
+            Reading::Batch(_) => false,
+        };
+        if !modern {
+            // Only 2026-07-28 has these, and only there they were compared with the body. A server that believes them
+            // on an older wire would believe the client's words.
+            let unjudged =
+                |name: &str| matches!(name, "mcp-method" | "mcp-name") || name.starts_with("mcp-param-");
+            for (name, _) in call.request.http.headers.iter().filter(|(name, _)| unjudged(name)) {
+                if !remove.contains(name) {
+                    remove.push(name.clone());
+                }
+            }
+        }
+        remove
+    }
+}
+
+/// The reader refuses empty batches; this is only here because a type cannot say so.
+fn empty_batch(trace: &Trace) -> Stop {
+    let denial = Denial {
+        code: "internal.empty_batch",
+        text: "The batch is empty.",
+        decision_id: trace.id(),
+        known_agent: false,
+        tool_form: DenyForm::RpcError,
+    };
+    let reply = reply::unreadable(400, interdict_mcp::reply::code::INVALID_REQUEST, &denial);
+    Stop { verdict: Verdict::Deny, code: denial.code.to_owned(), reply }
+}

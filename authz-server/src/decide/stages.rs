@@ -1,0 +1,443 @@
+//! The stages of a decision, in the order in which they run.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use interdict_mcp::reply::{Reply, code};
+use interdict_mcp::{Head, Limits, Message, MessageKind, Numbers, Reading, read};
+use interdict_policy::{
+    AgentFact, ApprovalFact, Arguments, Bundle, Decision, DenyForm, EnforcerFact, EvalLimits, Evaluator,
+    HttpFact, Input, McpFact, MessageKind as PolicyKind, Reason, ReasonKind, Registry, Server,
+    ServerEnforcement,
+};
+use interdict_proto::enforcement::{EnforcerKind, Verdict};
+use jiff::Timestamp;
+
+use super::{Decider, Stop};
+use crate::identity::{Identity, Presented, challenge_header, resource_metadata, well_known_target};
+use crate::record::Trace;
+use crate::reply::{self, Denial};
+use crate::request::{BodyState, Request};
+
+/// What the later stages share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'c> {
+    pub(crate) request: &'c Request,
+    pub(crate) reading: &'c Reading<'c>,
+    pub(crate) server_id: &'c str,
+    pub(crate) identity: &'c Identity,
+}
+
+/// A decision with the bundle that made it.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    pub(crate) decision: Decision,
+    pub(crate) bundle: Arc<Bundle>,
+    pub(crate) kind: EnforcerKind,
+}
+
+/// A Deny of a stage before the policy: nobody is known yet, the form is the plain one.
+fn stop(code: &str, text: &str, reading: &Reading<'_>, trace: &Trace) -> Stop {
+    let denial =
+        Denial { code, text, decision_id: trace.id(), known_agent: false, tool_form: DenyForm::RpcError };
+    Stop { verdict: Verdict::Deny, code: code.to_owned(), reply: reply::denied(reading, &denial) }
+}
+
+// === stage: body ===
+
+/// The body, if the enforcement point sent all of it.
+pub(super) fn whole_body<'r>(request: &'r Request, trace: &Trace) -> Result<&'r Bytes, Stop> {
+    let (code, text, status) = match &request.http.body {
+        BodyState::Raw(bytes) => return Ok(bytes),
+        BodyState::Partial => {
+            ("enforcer.partial_body", "The request is larger than the enforcement point passes on.", 413)
+        }
+        BodyState::Missing => {
+            ("enforcer.body_missing", "The enforcement point did not pass the request's body on.", 500)
+        }
+    };
+    let denial =
+        Denial { code, text, decision_id: trace.id(), known_agent: false, tool_form: DenyForm::RpcError };
+    let reply = reply::unreadable(status, code::UNAVAILABLE, &denial);
+    Err(Stop { verdict: Verdict::Deny, code: code.to_owned(), reply })
+}
+
+// === stage: metadata document ===
+
+impl Decider {
+    /// RFC 9728: whoever has no token yet must be able to learn where to get one, so the metadata document of a known
+    /// server needs none. It is answered here; nothing goes upstream.
+    pub(super) fn metadata_document(
+        &self,
+        request: &Request,
+        bundle: &Bundle,
+        trace: &mut Trace,
+    ) -> Result<(), Stop> {
+        let Some(target) = well_known_target(&request.http.path) else { return Ok(()) };
+        let registry = bundle.registry();
+        let server = match &request.server_hint {
+            Some(hint) => registry.server(hint),
+            None => registry.server_for(&request.http.host, target),
+        };
+        let (code, reply) = match server {
+            _ if request.http.method != "GET" => {
+                let mut reply = interdict_mcp::reply::method_not_allowed();
+                reply.headers = vec![("allow".to_owned(), "GET".to_owned())];
+                ("http.method_not_allowed", reply)
+            }
+            None => {
+                let empty = Reply { status: 404, content_type: None, headers: Vec::new(), body: Vec::new() };
+                ("registry.unknown_server", empty)
+            }
+            Some(server) => {
+                trace.event.server = Some(server.id.clone());
+                let body = resource_metadata(&server.resource, self.parts.identity.authorization_servers());
+                let headers = vec![("cache-control".to_owned(), "max-age=300".to_owned())];
+                let reply = Reply { status: 200, content_type: Some("application/json"), headers, body };
+                ("identity.resource_metadata", reply)
+            }
+        };
+        Err(Stop { verdict: Verdict::Deny, code: code.to_owned(), reply })
+    }
+}
+
+// === stage: server ===
+
+/// The server that a request is for. The hint of the enforcement point's own configuration wins: it knows where its
+/// route leads, host and path are the client's words.
+pub(super) fn server_of<'b>(request: &Request, registry: &'b Registry) -> Option<&'b Server> {
+    match &request.server_hint {
+        Some(hint) => registry.server(hint),
+        None => registry.server_for(&request.http.host, &request.http.path),
+    }
+}
+
+/// Refuses a request for a server that is not in the registry. Only after reading, so that the answer has the
+/// request's id.
+pub(super) fn known<'b>(
+    server: Option<&'b Server>,
+    reading: &Reading<'_>,
+    trace: &mut Trace,
+) -> Result<&'b Server, Stop> {
+    let Some(server) = server else {
+        return Err(stop("registry.unknown_server", "There is no such server here.", reading, trace));
+    };
+    trace.event.server = Some(server.id.clone());
+    Ok(server)
+}
+
+// === stage: read ===
+
+fn head_and_read<'b>(
+    request: &Request,
+    body: &'b [u8],
+    limits: &Limits,
+) -> Result<Reading<'b>, interdict_mcp::Refusal> {
+    let headers: Vec<(&str, &[u8])> =
+        request.http.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref())).collect();
+    let head = Head { method: &request.http.method, path: &request.http.path, headers: &headers };
+    read(&head, body, limits)
+}
+
+impl Decider {
+    /// The one reading of the request, or the refusal in the form of its revision.
+    pub(super) fn read<'b>(
+        &self,
+        request: &Request,
+        body: &'b Bytes,
+        server: Option<&Server>,
+        trace: &mut Trace,
+    ) -> Result<Reading<'b>, Stop> {
+        let started = Instant::now();
+        let numbers = match server.map(|server| server.numbers) {
+            Some(interdict_policy::Numbers::Exact) => Numbers::Exact,
+            Some(interdict_policy::Numbers::IJson) | None => Numbers::IJson,
+        };
+        let limits = Limits { numbers, ..self.parts.settings.limits };
+        let reading = head_and_read(request, body, &limits);
+        trace.event.stages.read = started.elapsed();
+        match reading {
+            Ok(reading) => {
+                note_reading(&reading, trace);
+                Ok(reading)
+            }
+            Err(refusal) => {
+                trace.event.server = server.map(|server| server.id.clone());
+                let reply = refusal.reply(trace.id());
+                Err(Stop { verdict: Verdict::Deny, code: refusal.code.to_owned(), reply })
+            }
+        }
+    }
+
+    /// The answer to a request about which nothing is certain any more.
+    pub(super) fn reply_blind(&self, request: &Request, denial: &Denial<'_>) -> Reply {
+        let body = match &request.http.body {
+            BodyState::Raw(bytes) => bytes.as_ref(),
+            BodyState::Missing | BodyState::Partial => &[],
+        };
+        match head_and_read(request, body, &self.parts.settings.limits) {
+            Ok(reading) => reply::denied(&reading, denial),
+            Err(_) => reply::unreadable(500, code::UNAVAILABLE, denial),
+        }
+    }
+}
+
+fn note_reading(reading: &Reading<'_>, trace: &mut Trace) {
+    let (era, method) = match reading {
+        Reading::OpenStream { era } => (Some(*era), Some(PolicyKind::OpenStream.label())),
+        Reading::EndSession { era } => (Some(*era), Some(PolicyKind::EndSession.label())),
+        Reading::Message(message) => {
+            trace.event.tool = message.tool().map(std::borrow::Cow::into_owned);
+            (Some(message.era()), message.method_name().or(Some(PolicyKind::Response.label())))
+        }
+        Reading::Batch(batch) => (batch.messages().first().map(Message::era), Some("batch")),
+    };
+    trace.event.era = era.map(interdict_mcp::Era::label);
+    trace.event.method = method;
+}
+
+// === stage: identity ===
+
+impl Decider {
+    /// The agent behind the request. The last await of a call that is not intercepted.
+    pub(super) async fn identify(
+        &self,
+        request: &Request,
+        reading: &Reading<'_>,
+        server: &Server,
+        bundle: &Bundle,
+        trace: &mut Trace,
+    ) -> Result<Identity, Stop> {
+        let started = Instant::now();
+        let presented = Presented {
+            headers: &request.http.headers,
+            principal: request.peer.principal.as_deref(),
+            certificate: request.peer.certificate.as_deref(),
+        };
+        let now = self.parts.clock.now();
+        let identity =
+            self.parts.identity.authenticate(&presented, &server.resource, bundle.registry(), now).await;
+        trace.event.stages.identity = started.elapsed();
+        match identity {
+            Ok(identity) => {
+                trace.event.agent = Some(identity.agent_id.clone());
+                trace.event.principal = identity.principal.as_ref().map(|principal| principal.id.clone());
+                Ok(identity)
+            }
+            Err(error) if error.is_challenge() => {
+                let denial = Denial {
+                    code: error.code(),
+                    text: "A valid access token for this server is needed.",
+                    decision_id: trace.id(),
+                    known_agent: false,
+                    tool_form: DenyForm::RpcError,
+                };
+                let challenge = challenge_header(&server.resource, &error);
+                let reply = reply::unauthenticated(reading, challenge, &denial);
+                Err(Stop { verdict: Verdict::Deny, code: error.code().to_owned(), reply })
+            }
+            Err(error) => Err(stop(error.code(), "The caller's identity was refused.", reading, trace)),
+        }
+    }
+}
+
+// === stages: registry and policy ===
+
+/// One thing to be judged: a message, or a request without one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'m> {
+    OpenStream(interdict_mcp::Era),
+    EndSession(interdict_mcp::Era),
+    Message(&'m Message<'m>),
+}
+
+fn deny(code: &str, text: &str) -> Decision {
+    Decision {
+        verdict: Verdict::Deny,
+        reasons: vec![Reason {
+            kind: ReasonKind::Error,
+            code: code.to_owned(),
+            message: text.to_owned(),
+            topic: String::new(),
+        }],
+        obligations: Vec::new(),
+    }
+}
+
+impl Decider {
+    /// Judges everything in the request; the strongest verdict holds. A batch is all or nothing, and nobody can be
+    /// asked about a part of one.
+    pub(super) fn judge_all(
+        &self,
+        call: &Call<'_>,
+        bundle: &Arc<Bundle>,
+        trace: &mut Trace,
+    ) -> Result<Judged, Stop> {
+        let started = Instant::now();
+        let judged = match call.reading {
+            Reading::OpenStream { era } => self.judge(call, Subject::OpenStream(*era), bundle, None),
+            Reading::EndSession { era } => self.judge(call, Subject::EndSession(*era), bundle, None),
+            Reading::Message(message) => self.judge(call, Subject::Message(message), bundle, None),
+            Reading::Batch(batch) => {
+                let all: Vec<_> = batch
+                    .messages()
+                    .iter()
+                    .map(|message| self.judge(call, Subject::Message(message), bundle, None))
+                    .collect();
+                trace.event.stages.policy = started.elapsed();
+                return self.judge_batch(call, batch, all, trace);
+            }
+        };
+        trace.event.stages.policy = started.elapsed();
+        trace.note_reasons(&judged.decision.reasons);
+        trace.event.bundle = Some(bundle.digest().to_owned());
+        Ok(judged)
+    }
+
+    /// Registry and policy for one subject. Evaluated again when a held call goes on, with the bundle of that moment.
+    pub(crate) fn judge(
+        &self,
+        call: &Call<'_>,
+        subject: Subject<'_>,
+        bundle: &Arc<Bundle>,
+        approval: Option<ApprovalFact>,
+    ) -> Judged {
+        let now = self.parts.clock.now();
+        let registry = bundle.registry();
+        let kind = call.request.enforcer.kind;
+        let judged = |decision, kind| Judged { decision, bundle: Arc::clone(bundle), kind };
+        let Some(server) = registry.server(call.server_id) else {
+            return judged(deny("registry.unknown_server", "There is no such server here."), kind);
+        };
+        // A bare ext_authz call cannot say who stands behind it; the operator can.
+        let kind = match (kind, server.enforcement) {
+            (EnforcerKind::Native, ServerEnforcement::Split) => EnforcerKind::Split,
+            (kind, _) => kind,
+        };
+        let decision = match self.refused_by_registry(call, server, registry, now) {
+            Some(decision) => decision,
+            None => match registry.agent(&call.identity.agent_id) {
+                None => deny("registry.unknown_agent", "The agent is not registered here."),
+                Some(agent) => {
+                    let agent = AgentFact {
+                        agent,
+                        assurance: call.identity.assurance,
+                        instance: call.identity.instance.as_deref(),
+                    };
+                    let limits = self.parts.settings.evaluation;
+                    with_input(call, subject, server, agent, kind, now, approval, |input| {
+                        evaluate(bundle, limits, input)
+                    })
+                }
+            },
+        };
+        judged(decision, kind)
+    }
+
+    fn refused_by_registry(
+        &self,
+        call: &Call<'_>,
+        server: &Server,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        // An identity can end while a call is held.
+        if call.identity.expires_at.is_some_and(|end| end <= now) {
+            return Some(deny("identity.token_expired", "The caller's identity has expired."));
+        }
+        let agent = registry.agent(&call.identity.agent_id)?;
+        if agent.tenant != server.tenant {
+            return Some(deny("registry.tenant_mismatch", "Agent and server belong to different tenants."));
+        }
+        if !agent.servers.contains(&server.id) {
+            return Some(deny("registry.agent_not_allowed", "The agent may not use this server."));
+        }
+        None
+    }
+}
+
+/// Builds the typed input; the pieces that have to be decoded first live as long as the call.
+#[expect(clippy::too_many_arguments, reason = "the facts of one decision, named once, here")]
+fn with_input<T>(
+    call: &Call<'_>,
+    subject: Subject<'_>,
+    server: &Server,
+    agent: AgentFact<'_>,
+    kind: EnforcerKind,
+    time: Timestamp,
+    approval: Option<ApprovalFact>,
+    run: impl FnOnce(&Input<'_>) -> T,
+) -> T {
+    let message = match subject {
+        Subject::Message(message) => Some(message),
+        Subject::OpenStream(_) | Subject::EndSession(_) => None,
+    };
+    let tool = message.and_then(Message::tool);
+    let name = message.and_then(Message::prompt_name);
+    let uri = message.and_then(Message::uri);
+    let (era, subject_kind) = match subject {
+        Subject::OpenStream(era) => (era, PolicyKind::OpenStream),
+        Subject::EndSession(era) => (era, PolicyKind::EndSession),
+        Subject::Message(message) => (
+            message.era(),
+            match message.kind() {
+                MessageKind::Request => PolicyKind::Request,
+                MessageKind::Notification => PolicyKind::Notification,
+                MessageKind::Response => PolicyKind::Response,
+            },
+        ),
+    };
+    let http = &call.request.http;
+    run(&Input {
+        time,
+        enforcer: EnforcerFact { kind: kind.as_str(), version: &call.request.enforcer.version },
+        agent,
+        principal: call
+            .identity
+            .principal
+            .as_ref()
+            .map(|who| interdict_policy::Principal { id: who.id.clone(), issuer: who.issuer.clone() }),
+        server,
+        http: HttpFact {
+            method: &http.method,
+            path: &http.path,
+            host: &http.host,
+            source_address: &call.request.peer.address,
+        },
+        mcp: McpFact {
+            era: era.label(),
+            kind: subject_kind,
+            method: message.and_then(Message::method_name),
+            tool: tool.as_deref(),
+            name: name.as_deref(),
+            uri: uri.as_deref(),
+            arguments: message.and_then(Message::arguments).map(Arguments::Body),
+        },
+        approval,
+    })
+}
+
+thread_local! {
+    /// This worker's evaluator, and the bundle that it was made from. Holding the bundle keeps its address from being
+    /// used for another one.
+    static EVALUATOR: RefCell<Option<(Arc<Bundle>, EvalLimits, Evaluator)>> = const { RefCell::new(None) };
+}
+
+/// Evaluates inline, on this thread. The evaluator is out of its slot while it runs, so one that panicked is not
+/// used again.
+fn evaluate(bundle: &Arc<Bundle>, limits: EvalLimits, input: &Input<'_>) -> Decision {
+    let kept = EVALUATOR.with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| slot.take()));
+    let mut evaluator = match kept {
+        Some((of, with, evaluator)) if Arc::ptr_eq(&of, bundle) && with == limits => evaluator,
+        _ => bundle.evaluator(limits),
+    };
+    let decision = evaluator.decide(input);
+    EVALUATOR.with(|slot| {
+        if let Ok(mut slot) = slot.try_borrow_mut() {
+            *slot = Some((Arc::clone(bundle), limits, evaluator));
+        }
+    });
+    decision
+}
