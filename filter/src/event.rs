@@ -50,6 +50,9 @@ pub struct RequestHead {
     pub stream: u32,
     /// `request.total_size`: bytes received so far.
     pub received: Option<u64>,
+    /// `request.size`: the declared length of the body, or else the bytes of it that arrived. Behind ext_authz, which
+    /// waits for the whole body, it is the body's size either way.
+    pub body_size: Option<u64>,
     /// Mode split: the enforcement that ext_authz left in the dynamic metadata.
     pub enforcement: Option<Vec<u8>>,
 }

@@ -152,8 +152,10 @@ impl Stream {
             self.state = State::Passed;
             return Step::pass(vec![publication, Action::Count(Counter::Allowed)]);
         };
-        // Headers are on their way once this callback ends; what can be known now must stop the request now.
-        let contradicted = declared_length(&self.head).is_some_and(|length| length != length_before as u64);
+        // Headers are on their way once this callback ends; what can be known now must stop the request now. Envoy's
+        // ext_authz filter waited for the whole body, so its size is known.
+        let size = self.head.body_size.or_else(|| declared_length(&self.head));
+        let contradicted = size.is_some_and(|size| size != length_before as u64);
         if end || contradicted || length_before > self.config.max_body_bytes {
             return self.unread(503, message::EDIT_FAILED);
         }
@@ -278,8 +280,11 @@ impl Stream {
             let Ok(body) = enforcement::apply(&self.body, length_before, edits) else {
                 return self.fail(message::EDIT_FAILED);
             };
-            // Still held: Envoy frames the new body by itself once the old length is gone.
-            actions.push(remove("content-length"));
+            // Still held, so a declared length can be put right; without one Envoy frames the body by itself.
+            if declared_length(&self.head).is_some() {
+                let length = body.len().to_string().into_bytes();
+                actions.push(Action::Change(HeaderChange::Set("content-length".to_owned(), length)));
+            }
             actions.push(Action::ReplaceBody { length_before, body });
             actions.push(Action::Count(Counter::BodiesReplaced));
         }

@@ -133,8 +133,12 @@ fn flag(path: &str) -> Option<bool> {
     sys::property(path).and_then(|bytes| bytes.first().map(|byte| *byte != 0))
 }
 
-/// `request.total_size` of the stream in effect: a 64-bit number, little-endian.
+/// `request.total_size` of the stream in effect.
 pub(super) fn received() -> Option<u64> {
-    let bytes = sys::property("request\0total_size")?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    number("request\0total_size")
+}
+
+/// A number property: 64 bit, little-endian.
+fn number(path: &str) -> Option<u64> {
+    Some(u64::from_le_bytes(sys::property(path)?.try_into().ok()?))
 }
