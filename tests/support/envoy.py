@@ -190,6 +190,22 @@ def http_filter(config: Config, name_part: str) -> Config:
     return hits[0]
 
 
+def require_client_certificates(config: Config, authority: Path, certificate: Path, key: Path) -> None:
+    """TLS on every listener; clients may show a certificate, and one that they show must be of `authority`."""
+    context: Config = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "require_client_certificate": False,
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [{"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}],
+            "validation_context": {"trusted_ca": {"filename": str(authority)}},
+        },
+    }
+    for listener in config["static_resources"]["listeners"]:
+        for chain in listener["filter_chains"]:
+            chain["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
 def change_plugin(config: Config, **changes: Any) -> None:
     """Changes keys of the filter's own JSON configuration, everywhere it appears; a table is merged."""
     hits = 0
