@@ -147,6 +147,11 @@ fn rsa(jwk: &Value<'_>) -> Result<ParsedPublicKey, &'static str> {
     if bits < 2048 {
         return Err("its RSA modulus is shorter than 2048 bits");
     }
+    // aws-lc takes an exponent of 1, under which anything is a signature of itself. FIPS 186-5 appendix A.1.1 asks for
+    // an odd number above 2^16; in practice it is 65537.
+    if e.len() < 3 || e.len() > 8 || e.last().is_none_or(|last| last % 2 == 0) {
+        return Err("its RSA exponent is not an odd number above 2^16");
+    }
     RsaPublicKeyComponents { n, e }
         .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
         .map_err(|_| "is not a usable RSA key")
