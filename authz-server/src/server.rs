@@ -1,1 +1,407 @@
-//! See the module's owner.
+//! Assembly: from a [`Config`] to a running server, and from a signal to its end.
+//!
+//! Start order: bundle, keys, store, decider, sockets. Whatever cannot be had stops the start, so that Envoy never
+//! talks to half a server. Stop order: health says NOT_SERVING, held calls end, connections drain, the rest is cut.
+
+mod key;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::routing::get;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::admin::{AdminState, AdminToken, TokenError};
+use crate::bundle::BundleKeeper;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ListenAddress};
+use crate::decide::{Decider, Parts, Settings};
+use crate::identity::{Authenticator, StartError};
+use crate::store::{ApprovalStore, SqliteStore, StoreError, StoreEvents};
+use crate::telemetry::metrics::Metrics;
+use crate::upstream_credential::UpstreamCredentials;
+
+/// Why a server did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The bundle does not load.
+    #[error("bundle: {0}")]
+    Bundle(#[from] interdict_policy::BundleError),
+    /// Identity cannot be checked.
+    #[error("identity: {0}")]
+    Identity(#[from] StartError),
+    /// An upstream credential is impossible.
+    #[error("{0}")]
+    Upstream(#[from] crate::identity::ConfigProblem),
+    /// The approval database cannot be used.
+    #[error("approvals.database: {0}")]
+    Store(#[from] StoreError),
+    /// The key for `requestState` cannot be used.
+    #[error("approvals.request_state_key_file: {0}")]
+    Key(#[from] key::KeyError),
+    /// The admin token cannot be used.
+    #[error("listen.admin.token_file: {0}")]
+    AdminToken(#[from] TokenError),
+    /// A socket cannot be had.
+    #[error("{key}: {address}: {error}")]
+    Listen {
+        /// Key of the configuration.
+        key: &'static str,
+        /// Where.
+        address: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A certificate or key file cannot be used.
+    #[error("{key}: {}: {reason}", file.display())]
+    Tls {
+        /// Key of the configuration.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The decider could not be made.
+    #[error("{0}")]
+    Decider(String),
+    /// A blocking task ended badly.
+    #[error("start-up failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Where a server listens, ports as they were given by the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Envoy asks here.
+    pub grpc: ListenAddress,
+    /// The admin API.
+    pub admin: Option<SocketAddr>,
+    /// Prometheus.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A server that runs in this process.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Addresses,
+    bundle: Arc<BundleKeeper>,
+    metrics: Arc<Metrics>,
+    decider: Arc<Decider>,
+    stop: watch::Sender<bool>,
+    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
+    others: Vec<JoinHandle<()>>,
+    drain: Duration,
+    socket_file: Option<PathBuf>,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every call was answered.
+    Clean,
+    /// The time limit cut calls off; Envoy denied them.
+    Cut,
+    /// The gRPC server failed before it was asked to stop.
+    Failed,
+}
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// Whatever stops the start, see [`ServeError`].
+pub async fn serve(config: Config) -> Result<Drained, ServeError> {
+    let signal = sockets::stop_signal();
+    let mut running = Running::start(config).await?;
+    let ended = tokio::select! {
+        name = signal => {
+            tracing::info!(signal = name, drain_seconds = running.drain.as_secs(), "draining");
+            running.shutdown().await
+        }
+        () = running.failed() => {
+            tracing::error!("the gRPC server ended by itself");
+            running.shutdown().await;
+            Drained::Failed
+        }
+    };
+    tracing::info!(clean = ended == Drained::Clean, "stopped");
+    Ok(ended)
+}
+
+/// The parts that decide, without any socket; `interdict check` uses them as well.
+pub async fn decider(
+    config: &Config,
+    bundle: &BundleKeeper,
+    approvals: Arc<dyn ApprovalStore>,
+    request_state_key: [u8; 32],
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Decider, ServeError> {
+    let settings = Settings {
+        limits: interdict_mcp::Limits {
+            max_bytes: config.limits.max_body_bytes,
+            max_depth: config.limits.max_depth,
+            max_tokens: config.limits.max_tokens,
+            ..interdict_mcp::Limits::default()
+        },
+        evaluation: interdict_policy::EvalLimits {
+            time: Duration::from_millis(config.decision.timeout_ms),
+            memory_bytes: config.decision.memory_bytes,
+        },
+        hold: Duration::from_secs(config.approvals.hold_seconds),
+        approval_ttl: Duration::from_secs(config.approvals.ttl_seconds),
+        page_url: config.approvals.page_url.clone(),
+        request_state_key,
+    };
+    let parts = Parts {
+        bundle: bundle.current(),
+        identity: Arc::new(Authenticator::start(&config.identity).await?),
+        upstream: Arc::new(UpstreamCredentials::start(&config.upstream_credentials)?),
+        approvals,
+        clock,
+        metrics,
+        settings,
+    };
+    Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
+}
+
+impl Running {
+    /// Starts everything and returns once every socket listens.
+    ///
+    /// # Errors
+    /// Whatever stops the start, see [`ServeError`].
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::new());
+        let (config, bundle, store, key) = {
+            let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
+            tokio::task::spawn_blocking(move || open_files(config, clock, metrics)).await??
+        };
+        let decider =
+            decider(&config, &bundle, Arc::clone(&store), key, Arc::clone(&clock), Arc::clone(&metrics))
+                .await?;
+        let decider = Arc::new(decider);
+
+        let (stop, stopping) = watch::channel(false);
+        let mut others = Vec::new();
+        let admin = match &config.listen.admin {
+            Some(listen) => {
+                let token = Arc::new(AdminToken::open(&listen.token_file)?);
+                let state = AdminState { store, bundle: Arc::clone(&bundle), clock, token };
+                let app = crate::admin::router(state);
+                let (address, task) =
+                    sockets::serve_http("listen.admin.address", listen.address, app, stopping.clone())
+                        .await?;
+                others.push(task);
+                Some(address)
+            }
+            None => None,
+        };
+        let prometheus = match &config.listen.metrics {
+            Some(listen) => {
+                let app = metrics_app(Arc::clone(&metrics));
+                let (address, task) =
+                    sockets::serve_http("listen.metrics.address", listen.address, app, stopping.clone())
+                        .await?;
+                others.push(task);
+                Some(address)
+            }
+            None => None,
+        };
+        let (address, grpc) = serve_grpc(&config, Arc::clone(&decider), stopping).await?;
+        if config.bundle.reload_seconds > 0 {
+            let period = Duration::from_secs(config.bundle.reload_seconds);
+            others.push(tokio::spawn(Arc::clone(&bundle).watch(period)));
+        }
+
+        let addresses = Addresses { grpc: address, admin, metrics: prometheus };
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            grpc = %addresses.grpc,
+            admin = addresses.admin.map(tracing::field::display),
+            metrics = addresses.metrics.map(tracing::field::display),
+            tls = config.listen.grpc.tls.is_some(),
+            bundle = %bundle.status().digest,
+            "started"
+        );
+        let socket_file = match &addresses.grpc {
+            ListenAddress::Unix(path) => Some(path.clone()),
+            ListenAddress::Tcp(_) => None,
+        };
+        let drain = Duration::from_secs(config.listen.grpc.drain_seconds);
+        Ok(Self { addresses, bundle, metrics, decider, stop, grpc, others, drain, socket_file })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The bundle in force.
+    pub fn bundle(&self) -> &Arc<BundleKeeper> {
+        &self.bundle
+    }
+
+    /// Its metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What decides.
+    pub fn decider(&self) -> &Arc<Decider> {
+        &self.decider
+    }
+
+    /// Resolves when the gRPC server ended without being asked to.
+    pub async fn failed(&mut self) {
+        match (&mut self.grpc).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "gRPC server"),
+            Err(error) => tracing::error!(error = %error, "gRPC task"),
+        }
+    }
+
+    /// Stops: health goes to NOT_SERVING, no new connections, calls under way may end within the drain time.
+    pub async fn shutdown(mut self) -> Drained {
+        self.stop.send_replace(true);
+        let drained = if self.grpc.is_finished() {
+            Drained::Clean
+        } else {
+            match tokio::time::timeout(self.drain, &mut self.grpc).await {
+                Ok(_) => Drained::Clean,
+                Err(_) => {
+                    self.grpc.abort();
+                    tracing::warn!("the drain time is over; calls under way are cut off");
+                    Drained::Cut
+                }
+            }
+        };
+        for task in &self.others {
+            task.abort();
+        }
+        if let Some(file) = &self.socket_file {
+            let _ = std::fs::remove_file(file);
+        }
+        drained
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.grpc.abort();
+        for task in &self.others {
+            task.abort();
+        }
+    }
+}
+
+type Opened = (Config, Arc<BundleKeeper>, Arc<dyn ApprovalStore>, [u8; 32]);
+
+/// Everything that reads files at start.
+fn open_files(config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
+    let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
+    let store = SqliteStore::open(
+        &config.approvals.database,
+        config.approvals.max_pending_per_agent,
+        clock,
+        Box::new(CountExpired(metrics)),
+    )?;
+    let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
+    Ok((config, Arc::new(bundle), Arc::new(store), key))
+}
+
+struct CountExpired(Arc<Metrics>);
+
+impl StoreEvents for CountExpired {
+    fn expired(&self, count: u64) {
+        self.0.approvals_expired(count);
+        tracing::info!(count, "approvals expired");
+    }
+}
+
+type GrpcTask = JoinHandle<Result<(), tonic::transport::Error>>;
+
+async fn serve_grpc(
+    config: &Config,
+    decider: Arc<Decider>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(ListenAddress, GrpcTask), ServeError> {
+    let listen = &config.listen.grpc;
+    // A body of the largest size fits into the windows, so that no Check waits for a window update.
+    let window = u32::try_from(listen.max_message_bytes).unwrap_or(u32::MAX >> 1);
+    let mut server = Server::builder()
+        .initial_stream_window_size(window)
+        .initial_connection_window_size(window.saturating_mul(4).min(u32::MAX >> 1))
+        .max_concurrent_streams(1_024)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)));
+    if let Some(tls) = &listen.tls {
+        let configured = sockets::tls(tls)?;
+        server = server.tls_config(configured).map_err(|error| ServeError::Tls {
+            key: "listen.grpc.tls",
+            file: tls.cert.clone(),
+            reason: sockets::with_sources(&error),
+        })?;
+    }
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let service = crate::frontdoor::ext_authz_service(decider, listen.max_message_bytes);
+    health.set_serving::<ServiceName>().await;
+    let router = server.add_service(health_service).add_service(service);
+    let ending = async move {
+        // An error means that the server is gone, which is a reason to stop as well.
+        let _ = stopping.wait_for(|stop| *stop).await;
+        health.set_not_serving::<ServiceName>().await;
+        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    };
+    match &listen.address {
+        ListenAddress::Tcp(address) => {
+            let refuse = |error| ServeError::Listen {
+                key: "listen.grpc.address",
+                address: address.to_string(),
+                error,
+            };
+            let incoming = TcpIncoming::bind(*address).map_err(refuse)?.with_nodelay(Some(true));
+            let bound = incoming.local_addr().map_err(refuse)?;
+            let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, ending));
+            Ok((ListenAddress::Tcp(bound), task))
+        }
+        ListenAddress::Unix(path) => {
+            let incoming = sockets::unix(path)?;
+            let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, ending));
+            Ok((ListenAddress::Unix(path.clone()), task))
+        }
+    }
+}
+
+/// Health is asked for by the name of Envoy's service as well as for the whole server.
+struct ServiceName;
+
+impl tonic::server::NamedService for ServiceName {
+    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+}
+
+fn metrics_app(metrics: Arc<Metrics>) -> axum::Router {
+    let page = move || async move {
+        use axum::http::{StatusCode, header::CONTENT_TYPE};
+        use axum::response::IntoResponse;
+        const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        match metrics.render() {
+            Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    };
+    axum::Router::new().route("/metrics", get(page))
+}
+
+/// The path of a file beside another.
+fn beside(file: &Path, name: &str) -> PathBuf {
+    file.parent().unwrap_or_else(|| Path::new(".")).join(name)
+}

@@ -1,1 +1,126 @@
-//! See the module's owner.
+//! The admin API: approvals and the state of the server, on a port of its own, behind a bearer token.
+//!
+//! Every error is JSON: `{"error": {"code": "admin.unauthorized", "message": "…"}}`. Codes are stable, messages are not.
+//! The token says that the caller may speak for approvers; who approves is in the request (`by`).
+
+mod approvals;
+mod errors;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+
+use self::errors::AdminError;
+pub use self::token::{AdminToken, TokenError};
+use crate::bundle::BundleKeeper;
+use crate::clock::Clock;
+use crate::store::ApprovalStore;
+
+/// The largest request body, in bytes; a decision with its note is far below.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// What the API shows and changes.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Approvals.
+    pub store: Arc<dyn ApprovalStore>,
+    /// The bundle in force.
+    pub bundle: Arc<BundleKeeper>,
+    /// Time of answers.
+    pub clock: Arc<dyn Clock>,
+    /// Who may call.
+    pub token: Arc<AdminToken>,
+}
+
+/// The whole API.
+pub fn router(state: AdminState) -> Router {
+    let guarded = Router::new()
+        .route("/v1/approvals", get(approvals::list))
+        .route("/v1/approvals/{id}", get(approvals::show))
+        .route("/v1/approvals/{id}/approve", post(approvals::approve))
+        .route("/v1/approvals/{id}/deny", post(approvals::deny))
+        .route("/v1/bundle", get(bundle))
+        .route_layer(middleware::from_fn_with_state(state.clone(), require_token));
+    Router::new()
+        .route("/healthz", get(health))
+        .merge(guarded)
+        .fallback(|| async {
+            AdminError::new(StatusCode::NOT_FOUND, "admin.no_such_path", "there is nothing at this path")
+        })
+        .method_not_allowed_fallback(|| async {
+            AdminError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "admin.method_not_allowed",
+                "this path has other methods",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(never_cached))
+        .with_state(state)
+}
+
+async fn health() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn bundle(State(state): State<AdminState>) -> Response {
+    Json(state.bundle.status()).into_response()
+}
+
+async fn never_cached(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn require_token(State(state): State<AdminState>, request: Request, next: Next) -> Response {
+    let mut presented = request.headers().get_all(AUTHORIZATION).iter();
+    let (first, second) = (presented.next(), presented.next());
+    let token = first
+        .filter(|_| second.is_none())
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned());
+    let admitted = match token {
+        None => Ok(false),
+        Some(token) => {
+            // Reads a file: not on a worker thread.
+            let check = Arc::clone(&state.token);
+            match tokio::task::spawn_blocking(move || check.admits(&token)).await {
+                Ok(admitted) => admitted,
+                Err(_) => return AdminError::internal().into_response(),
+            }
+        }
+    };
+    match admitted {
+        Ok(true) => next.run(request).await,
+        Ok(false) => {
+            let error = AdminError::new(
+                StatusCode::UNAUTHORIZED,
+                "admin.unauthorized",
+                "send `authorization: Bearer <admin token>`",
+            );
+            let mut response = error.into_response();
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "the admin token cannot be checked");
+            AdminError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "admin.token_unavailable",
+                "the server cannot read its token",
+            )
+            .into_response()
+        }
+    }
+}

@@ -1,1 +1,147 @@
-//! See the module's owner.
+//! The `interdict` command.
+//!
+//! Exit codes: 0 done (and `check`: allow), 1 it did not work out, 2 usage or configuration error, `check`: 10 deny,
+//! 11 intercept. Answers go to standard output, everything else to standard error.
+
+mod approvals;
+mod check;
+mod check_request;
+mod plain;
+mod policy;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+const EXAMPLES: &str = "\
+Examples:
+  interdict config check --config interdict.yaml
+  interdict serve --config interdict.yaml
+  interdict check --config interdict.yaml --request request.json
+  interdict policy test policies
+  interdict approvals list --state pending
+
+Exit codes: 0 done (check: allow), 1 failed, 2 usage or configuration error, 10 deny and 11 intercept (check).";
+
+/// Decides, before it happens, whether an AI agent may take an action.
+#[derive(Debug, Parser)]
+#[command(name = "interdict", version, after_help = EXAMPLES, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or SIGINT.
+    #[command(after_help = "Example:\n  interdict serve --config /etc/interdict/interdict.yaml")]
+    Serve(ConfigArgs),
+    /// Decide one request from a file and print the decision as JSON. Nothing is stored, nothing is consumed.
+    #[command(after_help = check::HELP)]
+    Check(check::CheckArgs),
+    /// Work on policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Mint a token for development and tests. Not for production: a real issuer does this there.
+    #[command(after_help = token::HELP)]
+    Token(token::TokenArgs),
+    /// See and answer intercepted calls, over the admin API of a running server.
+    #[command(after_help = approvals::HELP)]
+    Approvals(approvals::ApprovalsArgs),
+    /// Work on the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration and the bundle as `serve` would, and say what is wrong. Opens no socket and no database.
+    #[command(after_help = "Example:\n  interdict config check --config interdict.yaml")]
+    Check(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file.
+    #[arg(long, short, env = "INTERDICT_CONFIG", default_value = "interdict.yaml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Why a command stopped. The code is the exit code of the process.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// It did not work out.
+    fn failed(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// The user has to change what was given.
+    fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+/// Reads the command line and does it.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("interdict: {}", plain::text(&failure.message));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(&args.config),
+        Command::Check(args) => check::run(args),
+        Command::Policy(command) => policy::run(command),
+        Command::Token(args) => token::run(&args),
+        Command::Approvals(args) => approvals::run(args),
+        Command::Config(ConfigCommand::Check(args)) => check_config(&args.config),
+        Command::Version => {
+            println!("interdict {}", env!("CARGO_PKG_VERSION"));
+            Ok(0)
+        }
+    }
+}
+
+fn check_config(file: &std::path::Path) -> Result<u8, Failure> {
+    let config = Config::load(file)?;
+    let bundle = interdict_policy::Bundle::load(&config.bundle.paths)
+        .map_err(|error| Failure::usage(format!("bundle: {error}")))?;
+    if let Some(admin) = &config.listen.admin {
+        crate::admin::AdminToken::open(&admin.token_file)
+            .map_err(|error| Failure::usage(format!("`listen.admin.token_file`: {error}")))?;
+    }
+    println!("{}: correct; bundle {}", file.display(), bundle.digest());
+    Ok(0)
+}
+
+/// A runtime for commands that ask one thing.
+fn small_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("no runtime: {error}")))
+}

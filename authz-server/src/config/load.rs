@@ -149,12 +149,31 @@ fn read(text: &str) -> Result<Config, ConfigError> {
         return Ok(Config::default());
     }
     let mut key = None;
+    let mut twice = None;
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
         serde_path_to_error::deserialize(reader).map_err(|error| {
             let path = error.path().to_string();
+            if let serde_saphyr::Error::DuplicateMappingKey { key: Some(name), .. } = error.inner() {
+                twice = Some(name.clone());
+            }
             key = (path != ".").then_some(path);
             error.into_inner()
         })
     });
-    read.map_err(|error| ConfigError { file: None, key, message: error.to_string() })
+    read.map_err(|error| match twice {
+        // The reader gives up before the path has the key's name.
+        Some(name) => {
+            let parent = key.as_deref().and_then(|path| path.strip_suffix('?')).unwrap_or_default();
+            let place = error.location().map(|at| format!(" (line {})", at.line())).unwrap_or_default();
+            ConfigError::at(format!("{parent}{name}"), format!("stands twice; write it once{place}"))
+        }
+        None => ConfigError { file: None, key, message: plain(&error.to_string()) },
+    })
+}
+
+/// The parser's words for a number that is none, in words for operators.
+fn plain(message: &str) -> String {
+    ["invalid u64", "invalid u32", "invalid usize"]
+        .iter()
+        .fold(message.to_owned(), |text, words| text.replace(words, "must be a whole number, 0 or more"))
 }

@@ -4,6 +4,7 @@
 //! `PENDING → DENIED | EXPIRED | CANCELLED | SUPERSEDED` and `APPROVED → EXPIRED`. Each arrow is one
 //! compare-and-set statement, so two servers on one file cannot both take it.
 
+mod dry;
 mod sqlite;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use self::dry::DryStore;
 pub use self::sqlite::{SqliteStore, StoreEvents};
 
 /// What a store call returns: boxed, so that the trait can be used as an object.
@@ -32,7 +34,7 @@ pub trait ApprovalStore: Send + Sync {
     /// Reads one approval. `Ok(None)` when there is none. A row past its time is returned as `EXPIRED`.
     fn get(&self, id: &str, now: Timestamp) -> StoreFuture<Option<Approval>>;
 
-    /// Approvals that match, newest first.
+    /// The newest approvals that match, in the order in which they were asked for.
     fn list(&self, filter: ListFilter, now: Timestamp) -> StoreFuture<Vec<Approval>>;
 
     /// A person's answer: `PENDING → APPROVED | DENIED`.
@@ -151,7 +153,8 @@ pub struct Approval {
     pub policy_digest: String,
     /// See [`NewApproval::reasons`].
     pub reasons: Vec<ApprovalReason>,
-    /// See [`NewApproval::arguments_json`].
+    /// See [`NewApproval::arguments_json`]. The admin API shows it as JSON, not as text.
+    #[serde(skip)]
     pub arguments_json: String,
     /// See [`NewApproval::era`].
     pub era: String,

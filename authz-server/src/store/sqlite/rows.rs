@@ -134,7 +134,9 @@ pub(super) fn list(
             read,
         )
         .map_err(unavailable)?;
-    rows.collect::<Result<Vec<_>, _>>().map(Change::none).map_err(unavailable)
+    let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(unavailable)?;
+    found.reverse();
+    Ok(Change::none(found))
 }
 
 pub(super) fn decide(

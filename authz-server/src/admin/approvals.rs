@@ -1,0 +1,133 @@
+//! Reading and answering approvals.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::AdminState;
+use super::errors::AdminError;
+use crate::store::{Approval, ApprovalState, HumanAnswer, ListFilter};
+
+/// The longest approver name, in bytes.
+const MAX_NAME: usize = 200;
+/// The longest note, in bytes.
+const MAX_NOTE: usize = 4_000;
+
+/// What `GET /v1/approvals` can be narrowed to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    state: Option<ApprovalState>,
+    agent: Option<String>,
+    server: Option<String>,
+    limit: Option<u32>,
+}
+
+/// A person's answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerBody {
+    by: String,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// An approval as the API shows it: `arguments` is the judged JSON itself, not text with JSON in it.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    #[serde(flatten)]
+    approval: Approval,
+    arguments: Box<RawValue>,
+}
+
+/// The newest approvals, in the order in which they were asked for.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    approvals: Vec<View>,
+}
+
+fn view(approval: Approval) -> Result<View, AdminError> {
+    // `RawValue` would be lost in `flatten`; beside it, it keeps every digit as it was judged.
+    let arguments =
+        RawValue::from_string(approval.arguments_json.clone()).map_err(|_| AdminError::internal())?;
+    Ok(View { approval, arguments })
+}
+
+pub(super) async fn list(
+    State(state): State<AdminState>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page>, AdminError> {
+    let Query(query) = query?;
+    let filter = ListFilter {
+        state: query.state,
+        agent: query.agent,
+        server: query.server,
+        limit: query.limit.unwrap_or(0),
+    };
+    let found = state.store.list(filter, state.clock.now()).await?;
+    let approvals = found.into_iter().map(view).collect::<Result<_, _>>()?;
+    Ok(Json(Page { approvals }))
+}
+
+pub(super) async fn show(
+    State(state): State<AdminState>,
+    Path(id): Path<String>,
+) -> Result<Json<View>, AdminError> {
+    let found = state.store.get(&id, state.clock.now()).await?;
+    view(found.ok_or(crate::store::StoreError::NotFound)?).map(Json)
+}
+
+pub(super) async fn approve(
+    State(state): State<AdminState>,
+    Path(id): Path<String>,
+    body: Result<Json<AnswerBody>, JsonRejection>,
+) -> Result<Json<View>, AdminError> {
+    answer(&state, &id, HumanAnswer::Approve, body?.0).await
+}
+
+pub(super) async fn deny(
+    State(state): State<AdminState>,
+    Path(id): Path<String>,
+    body: Result<Json<AnswerBody>, JsonRejection>,
+) -> Result<Json<View>, AdminError> {
+    answer(&state, &id, HumanAnswer::Deny, body?.0).await
+}
+
+async fn answer(
+    state: &AdminState,
+    id: &str,
+    answer: HumanAnswer,
+    body: AnswerBody,
+) -> Result<Json<View>, AdminError> {
+    let by = body.by.trim();
+    if by.is_empty() || by.len() > MAX_NAME || by.chars().any(char::is_control) {
+        return Err(AdminError::new(
+            StatusCode::BAD_REQUEST,
+            "admin.approver_required",
+            format!(
+                "`by` must name the person who answers, in at most {MAX_NAME} bytes without control characters"
+            ),
+        ));
+    }
+    if body.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
+        return Err(AdminError::new(
+            StatusCode::BAD_REQUEST,
+            "admin.note_too_long",
+            format!("`note` may have at most {MAX_NOTE} bytes"),
+        ));
+    }
+    let decided = state.store.decide(id, answer, by, body.note.as_deref(), state.clock.now()).await?;
+    tracing::info!(
+        approval_id = %decided.id,
+        state = decided.state.label(),
+        by,
+        agent = %decided.agent,
+        server = %decided.server,
+        action_digest = %decided.action_digest,
+        "approval answered"
+    );
+    view(decided).map(Json)
+}

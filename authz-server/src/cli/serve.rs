@@ -1,0 +1,28 @@
+//! `interdict serve`.
+
+use std::path::Path;
+
+use super::Failure;
+use crate::config::Config;
+use crate::server::{Drained, serve};
+use crate::telemetry::logs;
+
+pub(super) fn run(file: &Path) -> Result<u8, Failure> {
+    let config = Config::load(file)?;
+    logs::install(config.log);
+    // One worker per core: decisions are computation, and what waits (held calls, keys, disk) does not occupy a worker.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
+    let ended = runtime.block_on(serve(config)).map_err(|error| {
+        tracing::error!(error = %error, "not started");
+        Failure::usage(error.to_string())
+    });
+    // Blocking work that is still under way (a bundle being read) must not hold up the end.
+    runtime.shutdown_background();
+    match ended? {
+        Drained::Clean => Ok(0),
+        Drained::Cut | Drained::Failed => Ok(1),
+    }
+}
