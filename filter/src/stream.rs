@@ -325,12 +325,13 @@ impl Stream {
         let edited = self
             .edit()
             .and_then(|(length, edits)| Some((length, enforcement::apply(&body, length, edits).ok()?)));
-        let Some((length_before, body)) = edited else {
+        let Some((length_before, edited)) = edited else {
+            self.body = body;
             return self.fail(message::EDIT_FAILED);
         };
         self.state = State::Passed;
         Step::pass(vec![
-            Action::ReplaceBody { length_before, body },
+            Action::ReplaceBody { length_before, body: edited },
             Action::Count(Counter::BodiesReplaced),
             Action::Count(Counter::Allowed),
         ])

@@ -120,6 +120,7 @@ fn request_head(id: u32, mode: Mode) -> Option<RequestHead> {
         now: sys::now(),
         stream: id,
         received: received(),
+        body_size: number("request\0size"),
         enforcement,
     })
 }
