@@ -28,8 +28,8 @@ def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Ite
 
 @pytest.fixture(scope="module")
 def brief(folder: Path, canary: Canary) -> Iterator[Stack]:
-    """Approvals here live for two seconds."""
-    with stack.running("call", folder / "brief", canary.address, intercepted=[TOOL], approvals={"ttl_seconds": 2}) as started:
+    """Approvals here live for ten seconds, the shortest that the configuration takes."""
+    with stack.running("call", folder / "brief", canary.address, intercepted=[TOOL], approvals={"ttl_seconds": 10}) as started:
         yield started
 
 
@@ -146,7 +146,7 @@ def test_the_approver_sees_what_would_run(running: Stack) -> None:
     shown = running.interdict.admin("GET", f"/v1/approvals/{approval}").json()
     assert (shown["agent"], shown["server"], shown["tool"], shown["state"]) == ("alice", "tools", TOOL, "pending")
     assert shown["arguments"] == arguments
-    assert "a person decides in the tests" in json.dumps(shown["reasons"])
+    assert "A person decides in the tests." in json.dumps(shown["reasons"])
 
 
 def test_the_admin_interface_wants_its_token(running: Stack) -> None:
@@ -161,7 +161,7 @@ def test_an_expired_approval_is_worth_nothing(brief: Stack, canary: Canary) -> N
     unanswered = approval_in(ask(brief, late))
     approved = approval_in(ask(brief, unused))
     assert brief.interdict.decide(approved, "approve").status_code == 200
-    time.sleep(2.2)
+    time.sleep(10.2)
     assert brief.interdict.decide(unanswered, "approve").status_code == 410
     assert approval_in(ask(brief, late, ident=2)) != unanswered
     assert approval_in(ask(brief, unused, ident=3)) != approved

@@ -27,7 +27,8 @@ async def serve(command: list[str]) -> None:
         async def list_tools(
             _context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
         ) -> types.ListToolsResult:
-            return await inner.list_tools(params=params)
+            # Only the cursor: the outer request's envelope belongs to the outer connection.
+            return await inner.list_tools(params=types.PaginatedRequestParams(cursor=params.cursor) if params else None)
 
         async def call_tool(
             _context: ServerRequestContext[Any], params: types.CallToolRequestParams

@@ -40,7 +40,7 @@ class Envoy:
             [
                 paths.envoy_binary(minor), "--config-path", file, "--use-dynamic-base-id",
                 "--concurrency", str(concurrency), "--admin-address-path", admin_file,
-                "--log-level", "warning", "--component-log-level", "wasm:info", "--drain-time-s", "1", "--parent-shutdown-time-s", "2",
+                "--log-level", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "50",
             ],
             folder / "envoy.log",
         )

@@ -64,7 +64,7 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def tail(self, lines: int = 40) -> str:
-        kept = "\n".join(self.text().splitlines()[-lines:])
+        kept = "\n".join(line[:600] for line in self.text().splitlines()[-lines:])
         return f"--- {self.name} (pid {self.pid}, {'running' if self.running else f'exit {self._child.returncode}'}): {self.log}\n{kept}"
 
     def wait_until(self, probe: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:

@@ -3,14 +3,14 @@ package interdict.policy.tests
 
 import rego.v1
 
-allow contains {"code": "tests_allow", "message": "allowed by the tests"}
+allow contains {"code": "tests_allow", "message": "The tests allow this."}
 
-deny contains {"code": "tests_deny", "message": "denied by the tests"} if {
+deny contains {"code": "tests_deny", "message": "Denied by the tests."} if {
 	input.mcp.method == "tools/call"
 	input.mcp.tool in data.tests.denied
 }
 
-intercept contains {"code": "tests_intercept", "message": "a person decides in the tests"} if {
+intercept contains {"code": "tests_intercept", "message": "A person decides in the tests."} if {
 	input.mcp.method == "tools/call"
 	input.mcp.tool in data.tests.intercepted
 }
