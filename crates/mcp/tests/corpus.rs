@@ -1,5 +1,13 @@
 //! Runs `tests/corpus/hostile.jsonl`; the format of a line is described in `tests/corpus/README.md`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use interdict_mcp::read;
