@@ -1,12 +1,13 @@
 //! Assembly: from a [`Config`] to a running server, and from a signal to its end.
 //!
 //! Start order: bundle, keys, store, decider, sockets. Whatever cannot be had stops the start, so that Envoy never
-//! talks to half a server. Stop order: health says NOT_SERVING, held calls end, connections drain, the rest is cut.
+//! talks to half a server. Stop order: health says NOT_SERVING, calls under way are answered, what takes too long is cut,
+//! and only then the admin API closes: a held call can be approved to the last moment.
 
 mod key;
 mod sockets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ use crate::identity::{Authenticator, StartError};
 use crate::store::{ApprovalStore, SqliteStore, StoreError, StoreEvents};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
+
+/// How long admin and metrics calls may take after the last decision.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Why a server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +101,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     decider: Arc<Decider>,
     stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
     grpc: JoinHandle<Result<(), tonic::transport::Error>>,
     others: Vec<JoinHandle<()>>,
     drain: Duration,
@@ -108,7 +113,8 @@ pub struct Running {
 pub enum Drained {
     /// Every call was answered.
     Clean,
-    /// The time limit cut calls off; Envoy denied them.
+    /// The time limit passed with calls under way. The end of the process cuts them off, and Envoy denies them; a
+    /// process that lives on keeps their connections until they end.
     Cut,
     /// The gRPC server failed before it was asked to stop.
     Failed,
@@ -191,6 +197,7 @@ impl Running {
         let decider = Arc::new(decider);
 
         let (stop, stopping) = watch::channel(false);
+        let (close, closing) = watch::channel(false);
         let mut others = Vec::new();
         let admin = match &config.listen.admin {
             Some(listen) => {
@@ -219,7 +226,14 @@ impl Running {
         let (address, grpc) = serve_grpc(&config, Arc::clone(&decider), stopping).await?;
         if config.bundle.reload_seconds > 0 {
             let period = Duration::from_secs(config.bundle.reload_seconds);
-            others.push(tokio::spawn(Arc::clone(&bundle).watch(period)));
+            let watching = Arc::clone(&bundle).watch(period);
+            let mut closing = closing;
+            others.push(tokio::spawn(async move {
+                tokio::select! {
+                    () = watching => {}
+                    _ = closing.wait_for(|close| *close) => {}
+                }
+            }));
         }
 
         let addresses = Addresses { grpc: address, admin, metrics: prometheus };
@@ -237,7 +251,7 @@ impl Running {
             ListenAddress::Tcp(_) => None,
         };
         let drain = Duration::from_secs(config.listen.grpc.drain_seconds);
-        Ok(Self { addresses, bundle, metrics, decider, stop, grpc, others, drain, socket_file })
+        Ok(Self { addresses, bundle, metrics, decider, stop, close, grpc, others, drain, socket_file })
     }
 
     /// Where it listens.
@@ -284,8 +298,12 @@ impl Running {
                 }
             }
         };
-        for task in &self.others {
-            task.abort();
+        // Only now: a held call that is being drained can still get its approval.
+        self.close.send_replace(true);
+        for task in &mut self.others {
+            if tokio::time::timeout(LAST_ANSWERS, &mut *task).await.is_err() {
+                task.abort();
+            }
         }
         if let Some(file) = &self.socket_file {
             let _ = std::fs::remove_file(file);

@@ -13,18 +13,18 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use super::ServeError;
 use crate::config::TlsConfig;
 
-/// Binds and serves a small HTTP application until `stopping` is true.
+/// Binds and serves a small HTTP application until `closing` is true.
 pub(super) async fn serve_http(
     key: &'static str,
     address: SocketAddr,
     app: axum::Router,
-    mut stopping: watch::Receiver<bool>,
+    mut closing: watch::Receiver<bool>,
 ) -> Result<(SocketAddr, JoinHandle<()>), ServeError> {
     let refuse = |error| ServeError::Listen { key, address: address.to_string(), error };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
     let bound = listener.local_addr().map_err(refuse)?;
     let ending = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
+        let _ = closing.wait_for(|close| *close).await;
     };
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(ending).await {
