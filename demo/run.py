@@ -34,7 +34,7 @@ class Stage:
         print(textwrap.fill(" ".join(text.split()), 92, initial_indent="  ", subsequent_indent="  "))
 
     def says(self, who: str, text: str) -> None:
-        lines = text.strip().splitlines() or [""]
+        lines = [part for line in text.strip().splitlines() for part in textwrap.wrap(line, 74, break_long_words=False)]
         print("\n".join(f"    {self._paint((who if i == 0 else '').rjust(14), '36')}  {line}" for i, line in enumerate(lines)))
 
 

@@ -73,6 +73,9 @@ def write_cookbook(folder: Path) -> Path:
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "config", "user.name", "kitchen-helper")
     git(folder, "config", "user.email", "kitchen-helper@cookbook.invalid")
+    # The reader's own git configuration must not change the story.
+    git(folder, "config", "commit.gpgsign", "false")
+    git(folder, "config", "core.hooksPath", "/dev/null")
     recipe = folder / "apple-pie.txt"
     recipe.write_text(RECIPE)
     git(folder, "add", ".")
