@@ -101,7 +101,8 @@ impl Certificates {
         if let Some(certificate) = presented.certificate.filter(|text| !text.is_empty()) {
             return self.read(certificate).map(Some);
         }
-        let mut headers = presented.headers.iter().filter(|(name, _)| name == "x-forwarded-client-cert");
+        let mut headers =
+            presented.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-client-cert"));
         match (headers.next(), headers.next()) {
             (None, _) if self.evidence_required => Err(IdentityError::CertificateEvidenceMissing),
             (None, _) => Ok(None),

@@ -69,6 +69,41 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
+    /// Every refusal, for documentation and metrics.
+    pub const ALL: [Self; 31] = [
+        Self::TokenMissing,
+        Self::TokenRepeated,
+        Self::SchemeNotBearer,
+        Self::TokenTooLarge,
+        Self::TokenMalformed,
+        Self::HeaderNotAllowed,
+        Self::AlgorithmNotAllowed,
+        Self::TypeNotAllowed,
+        Self::IssuerUnknown,
+        Self::KidMissing,
+        Self::UnknownKid,
+        Self::KeyRevoked,
+        Self::SignatureInvalid,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::LifetimeTooLong,
+        Self::AudienceMismatch,
+        Self::BindingUnsupported,
+        Self::BindingMismatch,
+        Self::KeysUnavailable,
+        Self::KeysStale,
+        Self::CertificateMissing,
+        Self::CertificateNotSpiffe,
+        Self::CertificateTrustDomain,
+        Self::CertificateEvidenceMissing,
+        Self::CertificateMalformed,
+        Self::CertificateAmbiguous,
+        Self::CertificateMismatch,
+        Self::CertificateExpired,
+        Self::Mismatch,
+        Self::AgentUnknown,
+    ];
+
     /// Stable reason code, `identity.snake_case`.
     pub fn code(&self) -> &'static str {
         match self {

@@ -79,6 +79,17 @@ impl Pace {
         let unknown_kid = Duration::from_secs(10).min(refresh);
         Self { refresh, stale, unknown_kid, absent: Duration::from_secs(30).min(refresh) }
     }
+
+    /// How long to wait before the next read: after failures a second, then two, four, ... at most half a minute, and
+    /// never longer than usual.
+    fn pause_after(&self, failures: u32) -> Duration {
+        match failures.checked_sub(1) {
+            None => self.refresh,
+            Some(earlier) => {
+                Duration::from_secs(1 << earlier.min(5)).min(Duration::from_secs(30)).min(self.refresh)
+            }
+        }
+    }
 }
 
 // === impl Keys ===
@@ -141,13 +152,15 @@ impl Keys {
         if flight.last.is_some_and(|last| last.elapsed() < self.shared.pace.unknown_kid) {
             return Err(IdentityError::UnknownKid);
         }
-        // The outcome is logged where the reading is done; here only the keys count.
-        let _ = self.shared.read(&mut flight).await;
+        let outcome = self.shared.read(&mut flight).await;
         drop(flight);
         if let Some(found) = self.lookup(kid)? {
             return Ok(found);
         }
-        self.shared.absent.insert(kid.to_owned(), ());
+        // After a read that failed nothing is known of this kid: it may be looked for again.
+        if outcome.is_ok() {
+            self.shared.absent.insert(kid.to_owned(), ());
+        }
         Err(IdentityError::UnknownKid)
     }
 
@@ -175,14 +188,13 @@ impl Snapshot {
 
 impl Shared {
     async fn keep_fresh(self: Arc<Self>) {
-        let mut pause = self.pace.refresh;
+        let mut failures = u32::from(self.current.load().is_none());
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.pace.pause_after(failures)).await;
             let mut flight = self.flight.lock().await;
-            pause = match self.read(&mut flight).await {
-                Ok(()) => self.pace.refresh,
-                // Try soon, then ever less often.
-                Err(_) => next_retry(pause, self.pace.refresh),
+            failures = match self.read(&mut flight).await {
+                Ok(()) => 0,
+                Err(_) => failures.saturating_add(1),
             };
         }
     }
@@ -233,11 +245,4 @@ impl Shared {
     fn age_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-/// A second, then twice the last pause, never more than the usual one. `last` is the usual one after a success.
-fn next_retry(last: Duration, usual: Duration) -> Duration {
-    let first = Duration::from_secs(1);
-    let next = if last >= usual { first } else { last.saturating_mul(2) };
-    next.min(usual)
 }

@@ -219,6 +219,18 @@ async fn a_kid_that_was_not_found_is_not_looked_for_again_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_kid_is_looked_for_again_after_a_fetch_that_failed() {
+    let (known, next) = (key(), key());
+    let web = Web::start(jwks(&[&known]), Duration::ZERO).await;
+    let keys = web.keys(slow()).await;
+    web.status.store(503, Ordering::SeqCst);
+    assert_eq!(keys.find(next.kid()).await.err(), Some(IdentityError::UnknownKid));
+    web.status.store(200, Ordering::SeqCst);
+    web.publish(&[&known, &next]);
+    assert!(keys.find(next.kid()).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_issuer_that_does_not_answer_refuses_its_tokens_until_it_does() {
     let key = key();
     let web = Web::start(jwks(&[&key]), Duration::ZERO).await;

@@ -362,10 +362,14 @@ async fn a_token_bound_to_a_key_is_not_accepted_as_a_bearer_token() {
     assert_eq!(world.refusal(&certificate).await, Some(IdentityError::BindingMismatch));
 }
 
-#[tokio::test]
-async fn every_refusal_has_a_code_of_its_own_that_begins_with_identity() {
-    let world = World::new().await;
-    let refusal = world.refusal(&but(json!({ "exp": NOW }))).await.unwrap();
-    assert_eq!(refusal.code(), "identity.token_expired");
-    assert!(refusal.is_challenge());
+#[test]
+fn every_refusal_has_a_code_of_its_own_that_the_documentation_explains() {
+    let documentation = include_str!("../../../../docs/identity.md");
+    let mut codes = std::collections::HashSet::new();
+    for error in IdentityError::ALL {
+        assert!(codes.insert(error.code()), "{error}");
+        let answer = if error.is_challenge() { "401" } else { "deny" };
+        let row = format!("| `{}` | {answer} |", error.code());
+        assert!(documentation.contains(&row), "docs/identity.md lacks a row that begins {row}");
+    }
 }
