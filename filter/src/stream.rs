@@ -47,8 +47,10 @@ enum State {
     Applying,
     /// The request goes on. `enforcement` is `None` when it is exempt.
     Passed,
-    /// Somebody answered instead of the server, or the stream ended.
+    /// Somebody answered instead of the server.
     Closed,
+    /// The stream ended; nothing is asked of the host any more.
+    Ended,
 }
 
 /// One HTTP stream.
@@ -87,6 +89,9 @@ impl Stream {
 
     /// What follows from an event.
     pub fn on(&mut self, event: Event) -> Step {
+        if self.state == State::Ended {
+            return Step::flow(Flow::Pause);
+        }
         match event {
             Event::RequestHeaders { head, end } => self.on_request_headers(*head, end),
             Event::RequestBody { size, end } => self.on_request_body(size, end),
@@ -99,7 +104,7 @@ impl Stream {
             Event::ResponseHeaders(head) => self.on_response_headers(&head),
             Event::ResponseBody { .. } | Event::ResponseTrailers => self.on_response_piece(),
             Event::Done => {
-                self.state = State::Closed;
+                self.state = State::Ended;
                 Step::flow(Flow::Continue)
             }
         }
@@ -184,7 +189,7 @@ impl Stream {
             // Mode split and exempt requests stream. In mode call the whole request was judged before it passed, so
             // further bytes were not.
             State::Passed if !self.is_held() => Step::flow(Flow::Continue),
-            State::Closed => Step::flow(Flow::Pause),
+            State::Closed | State::Ended => Step::flow(Flow::Pause),
             State::Start
             | State::Reading
             | State::Calling
@@ -199,7 +204,7 @@ impl Stream {
             State::Body { shown } => self.complete(shown.unwrap_or_default()),
             State::Rewriting { buffered } => self.apply(buffered),
             State::Passed if !self.is_held() => Step::flow(Flow::Continue),
-            State::Closed => Step::flow(Flow::Pause),
+            State::Closed | State::Ended => Step::flow(Flow::Pause),
             State::Start
             | State::Reading
             | State::Calling
