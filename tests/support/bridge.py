@@ -7,6 +7,8 @@ in what it left behind. Prints `listening on PORT` when it is ready.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
 import sys
 from typing import Any
@@ -17,6 +19,13 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+
+
+class Quiet(uvicorn.Server):
+    """Leaves signals to us: uvicorn's own handling ends the process before the stdio server could be ended."""
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 async def serve(command: list[str]) -> None:
@@ -41,7 +50,9 @@ async def serve(command: list[str]) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         print(f"listening on {listener.getsockname()[1]}", flush=True)
         config = uvicorn.Config(outer.streamable_http_app(), log_level="warning", ws="none", timeout_graceful_shutdown=1)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        server = Quiet(config)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(server, "should_exit", True))
+        await server.serve(sockets=[listener])
 
 
 if __name__ == "__main__":

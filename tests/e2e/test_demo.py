@@ -1,0 +1,82 @@
+"""`make demo` and `make up`: they work, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support import mcp, paths
+
+MARK = "interdict-demo-"
+"""Part of the demo's temporary folder, which the command line of each of its processes names."""
+
+
+def leftovers() -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if MARK in words:
+            found.append(words)
+    return found
+
+
+def nothing_is_left(timeout_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while leftovers():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(tmp_path), "NO_COLOR": "1"}
+
+
+def test_the_demo_tells_its_story_and_leaves_nothing_running(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A2, A6: an allowed call, a denied one, and one that a person approves and that runs once."""
+    done = subprocess.run(
+        [paths.PYTHON, paths.PROJECT / "demo" / "run.py"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("Act one: Allow", "Act two: Deny", "Act three: Intercept", "One approval, one commit"):
+        assert words in done.stdout
+    assert done.stderr == ""
+    assert nothing_is_left(), leftovers()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_prints_a_configuration_that_works_and_ends_cleanly(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A11: the URL and the token are all that a client needs."""
+    with subprocess.Popen(
+        [paths.PYTHON, paths.PROJECT / "demo" / "up.py"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        printed = ""
+        for line in child.stdout:
+            printed += line
+            if "Ctrl-C" in line:
+                break
+        try:
+            entry = json.loads(re.search(r"^\{.*?^\}", printed, re.DOTALL | re.MULTILINE)[0])["mcpServers"]["cookbook"]
+            body = mcp.request(1, "server/discover", era=mcp.MODERN)
+            headers = [*mcp.headers(body, era=mcp.MODERN), *entry["headers"].items()]
+            answer = httpx.post(entry["url"], content=body, headers=headers, trust_env=False)
+            assert "result" in answer.json(), answer.text
+        finally:
+            child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 0
+    assert nothing_is_left(), leftovers()
+    assert list(tmp_path.iterdir()) == []
