@@ -1,6 +1,6 @@
 //! Processes that the run starts, and ends by their pid whatever happens.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,17 +14,21 @@ use crate::error::{Context, Failure, Result};
 pub(crate) struct Process {
     name: String,
     child: Child,
-    log: PathBuf,
+    log: File,
+    log_path: PathBuf,
 }
 
 impl Process {
     /// Starts `command`; what it writes to standard error goes to `<folder>/<name>.log`.
     pub(crate) fn start(name: &str, mut command: Command, folder: &Path) -> Result<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let file = File::create(&log).context(format!("create the log of {name}"))?;
-        let child = command.stdin(Stdio::piped()).stderr(file).spawn();
+        let log_path = folder.join(format!("{name}.log"));
+        // Appending, so that the log can be emptied under the running process.
+        let log = OpenOptions::new().create(true).append(true).open(&log_path);
+        let log = log.context(format!("create the log of {name}"))?;
+        let stderr = log.try_clone().context(format!("share the log of {name}"))?;
+        let child = command.stdin(Stdio::piped()).stderr(stderr).spawn();
         let child = child.context(format!("start {name} ({})", command.get_program().to_string_lossy()))?;
-        Ok(Self { name: name.to_owned(), child, log })
+        Ok(Self { name: name.to_owned(), child, log, log_path })
     }
 
     /// Starts this program again in another role and reads the address that it announces.
@@ -52,13 +56,19 @@ impl Process {
         }
     }
 
+    /// Empties the log: it is written like a real one and does not fill the disk.
+    pub(crate) fn empty_log(&self) -> Result<()> {
+        self.log.set_len(0).context(format!("empty the log of {}", self.name))
+    }
+
     /// The end of the log, for an error message.
     pub(crate) fn last_words(&self) -> String {
-        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = std::fs::read(&self.log_path).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().rev().take(12).collect();
+        let lines: Vec<&str> = text.lines().rev().take(5).collect();
         let mut words = String::new();
         for line in lines.iter().rev() {
+            let line: String = line.chars().take(600).collect();
             words.push_str(&format!("\n    {}: {line}", self.name));
         }
         words

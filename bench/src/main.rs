@@ -25,7 +25,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cell::Scenario;
+use crate::cell::{Group, Scenario};
 use crate::environment::Environment;
 use crate::error::{Context, Failure, Result};
 use crate::run::Plan;
@@ -55,6 +55,9 @@ struct Arguments {
     /// Only these scenarios, e.g. `bare,floor,call`.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
+    /// Only these payloads and connections, e.g. `1KB_1c,1KB_32c`.
+    #[arg(long, value_delimiter = ',')]
+    groups: Vec<String>,
     /// Measured rounds [default: 30, or 4 with --quick]
     #[arg(long)]
     rounds: Option<usize>,
@@ -116,7 +119,13 @@ fn many_threads(work: impl Future<Output = Result<()>>) -> Result<()> {
 async fn measure(arguments: &Arguments) -> Result<()> {
     let (rounds, slice_ms, out) =
         if arguments.quick { (4, 200, "target/bench-quick") } else { (30, 400, "bench/results") };
+    let mut groups = Group::all();
+    groups.retain(|group| arguments.groups.is_empty() || arguments.groups.contains(&group.name()));
+    if groups.len() < arguments.groups.len() {
+        return Err(Failure::new("--groups: known are 1KB_1c, 1KB_32c, 64KB_1c and 64KB_32c"));
+    }
     let plan = Plan {
+        groups,
         scenarios: if arguments.only.is_empty() { Scenario::ALL.to_vec() } else { arguments.only.clone() },
         rounds: arguments.rounds.unwrap_or(rounds),
         warm_up: if arguments.quick { 1 } else { 2 },

@@ -214,6 +214,9 @@ fn readable(summary: &Summary<'_>) -> String {
     );
     for group in Group::all() {
         let same = |n: &&Numbers| n.payload == group.payload.name() && n.connections == group.connections;
+        if !summary.cells.iter().any(|n| same(&n)) {
+            continue;
+        }
         let _ = write!(
             text,
             "\n## {} arguments, {} connection(s)\n\n\

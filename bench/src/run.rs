@@ -18,6 +18,7 @@ use crate::token::Issuer;
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) rounds: usize,
     /// Rounds that are thrown away before.
     pub(crate) warm_up: usize,
@@ -27,7 +28,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// What the load alone takes.
     pub(crate) fn duration(&self) -> Duration {
-        let slices = (self.rounds + self.warm_up) * self.scenarios.len() * Group::all().len();
+        let slices = (self.rounds + self.warm_up) * self.scenarios.len() * self.groups.len();
         (self.slice + PAUSE) * u32::try_from(slices).unwrap_or(u32::MAX)
     }
 }
@@ -117,7 +118,7 @@ pub(crate) async fn run(plan: &Plan, parts: &Parts) -> Result<Outcome> {
         if token.1.elapsed() > TOKEN_AGE {
             token = (issuer.mint()?, Instant::now());
         }
-        let mut groups: Vec<(usize, Group)> = Group::all().into_iter().enumerate().collect();
+        let mut groups: Vec<(usize, Group)> = plan.groups.iter().copied().enumerate().collect();
         random.shuffle(&mut groups);
         for (index, group) in groups {
             // The scenarios of one group follow each other directly, in an order that changes every time.

@@ -9,7 +9,7 @@ use crate::cell::{CONNECTIONS, Group, Payload, Scenario};
 use crate::child::{CpuClock, Process, free_ports};
 use crate::envoy::{self, Wiring};
 use crate::error::{Context, Failure, Result};
-use crate::interdict::Interdict;
+use crate::interdict;
 use crate::load::{self, Connection, Slice};
 use crate::payload::Request;
 use crate::token::Issuer;
@@ -32,7 +32,7 @@ pub(crate) struct Parts {
 enum Authz {
     None,
     Floor(Process),
-    Interdict(Interdict),
+    Interdict(Process),
 }
 
 /// A scenario that answers. Each has an Envoy process and an authorization server of its own, so that the kernel's account
@@ -72,7 +72,7 @@ impl Target {
             }
             _ => {
                 let server =
-                    Interdict::start(&parts.interdict, &parts.bundles, scenario, *own, issuer, folder)?;
+                    interdict::start(&parts.interdict, &parts.bundles, scenario, *own, issuer, folder)?;
                 (Authz::Interdict(server), Some(*own))
             }
         };
@@ -162,8 +162,7 @@ impl Target {
         self.envoy.check_alive()?;
         match &mut self.authz {
             Authz::None => Ok(()),
-            Authz::Floor(process) => process.check_alive(),
-            Authz::Interdict(server) => server.process.check_alive(),
+            Authz::Floor(process) | Authz::Interdict(process) => process.check_alive(),
         }
     }
 
@@ -176,8 +175,7 @@ impl Authz {
     fn process(&self) -> Option<&Process> {
         match self {
             Self::None => None,
-            Self::Floor(process) => Some(process),
-            Self::Interdict(server) => Some(&server.process),
+            Self::Floor(process) | Self::Interdict(process) => Some(process),
         }
     }
 }
