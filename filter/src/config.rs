@@ -33,6 +33,12 @@ pub struct Authz {
     pub timeout_ms: u32,
 }
 
+impl Authz {
+    fn authority(&self) -> &str {
+        if self.authority.is_empty() { &self.cluster } else { &self.authority }
+    }
+}
+
 /// Requests that pass without a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,10 +126,12 @@ impl Config {
                 if !(1..=60_000).contains(&authz.timeout_ms) {
                     return refuse("authz.timeout_ms: must be 1 to 60000");
                 }
-                if authz.cluster.len() + authz.authority.len() > MAX_NAME_BYTES
+                if authz.cluster.len() + authz.authority().len() > MAX_NAME_BYTES
                     || !(authz.cluster.is_ascii() && authz.authority.is_ascii())
                 {
-                    return refuse("authz.cluster and authz.authority: ASCII, at most 100 bytes together");
+                    return refuse(
+                        "authz.cluster and authz.authority: ASCII, at most 100 bytes together (the authority is the cluster's name when missing)",
+                    );
                 }
             }
             (Mode::Split, None) => {}
@@ -174,10 +182,9 @@ impl Config {
     /// The upstream of the Check call as Envoy wants it: a serialized `GrpcService`, in a string. `None` in mode split.
     pub fn grpc_service(&self) -> Option<String> {
         let authz = self.authz.as_ref()?;
-        let authority = if authz.authority.is_empty() { &authz.cluster } else { &authz.authority };
         let target = grpc_service::EnvoyGrpc {
             cluster_name: authz.cluster.clone(),
-            authority: authority.clone(),
+            authority: authz.authority().to_owned(),
             max_receive_message_length: Some(UInt32Value { value: MAX_ANSWER_BYTES }),
         };
         let service = GrpcService {
