@@ -6,7 +6,8 @@ use std::path::Path;
 
 use interdict_mcp::json;
 use interdict_policy::{
-    Agent, AgentFact, Bundle, EnforcerFact, EvalLimits, Evaluator, HttpFact, Input, McpFact, MessageKind, Server,
+    Agent, AgentFact, Bundle, EnforcerFact, EvalLimits, Evaluator, HttpFact, Input, McpFact, MessageKind,
+    Server,
 };
 
 fn main() {
@@ -59,7 +60,12 @@ const CASES: [(&str, &str, Option<&str>, &str); 7] = [
         Some("transfer"),
         r#"{"amount":500,"currency":"EUR","iban":"DE02120300000000202051","reference":"invoice 4711"}"#,
     ),
-    ("payments", "tools/call", Some("send_receipt"), r#"{"to":["a@mail.demo.example"],"link":"https://demo.example/r/1"}"#),
+    (
+        "payments",
+        "tools/call",
+        Some("send_receipt"),
+        r#"{"to":["a@mail.demo.example"],"link":"https://demo.example/r/1"}"#,
+    ),
 ];
 
 #[divan::bench(args = 0..CASES.len())]
@@ -69,7 +75,8 @@ fn decide(bencher: divan::Bencher<'_, '_>, case: usize) {
     let agent = bundle.registry().agent("analyst").unwrap();
     let server = bundle.registry().server(server).unwrap();
     let limits = interdict_mcp::Limits::default();
-    let document = (!arguments.is_empty()).then(|| json::Document::parse(arguments.as_bytes(), &limits).unwrap());
+    let document =
+        (!arguments.is_empty()).then(|| json::Document::parse(arguments.as_bytes(), &limits).unwrap());
     let mut input = input(agent, server, method, tool);
     input.mcp.arguments = document.as_ref().map(|document| document.root().into());
     println!("{method} {tool:?}: {:?}", evaluator.decide(&input).verdict);

@@ -1,17 +1,20 @@
 //! One decision at a time.
 //!
-//! The engine is regorus' interpreter with strict built-in errors: an error anywhere in the evaluation ends it. One
-//! generated rule names every set of every topic, so no set can be left out of a result; whatever is not exactly the
-//! expected result is a Deny.
+//! The engine is regorus' interpreter with strict built-in errors: an error anywhere in the evaluation ends it. Every
+//! set of every topic is asked for by its path, except where a guard shows that it is empty; whatever is not exactly a
+//! set of the expected elements is a Deny.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
+use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
 
-use crate::bundle::{Bundle, ENTRY, SETS, location};
+use crate::bundle::{Bundle, Set, location};
 use crate::input::Documents;
 use crate::limits::MemoryFuse;
-use crate::outcome;
+use crate::outcome::{self, Gathered};
 use crate::{Decision, EvalLimits, Input, quiet};
 
 /// Decides; one per worker thread.
@@ -20,31 +23,54 @@ pub struct Evaluator {
     bundle: Bundle,
     limits: EvalLimits,
     documents: Documents,
-    /// Prepared and never evaluated; clones of it are cheap.
+    data: Value,
+    engines: HashMap<String, TopicEngine>,
+    use_guards: bool,
+    last_error: Option<String>,
+}
+
+/// The engine of one topic.
+#[derive(Debug, Default)]
+struct TopicEngine {
+    /// Prepared and never evaluated; clones of it are cheap. `None` when it could not be prepared.
     pristine: Option<Engine>,
     /// In use; thrown away after an error or a panic, which may leave it half-way.
     engine: Option<Engine>,
-    last_error: Option<String>,
 }
 
 impl Evaluator {
     pub(crate) fn new(bundle: Bundle, limits: EvalLimits) -> Self {
         let documents = Documents::new(bundle.registry());
-        let mut evaluator = Self { bundle, limits, documents, pristine: None, engine: None, last_error: None };
-        evaluator.pristine = evaluator.prepared();
-        evaluator
+        let data = bundle.program().data();
+        let mut engines = HashMap::new();
+        for set in bundle.program().sets() {
+            engines.entry(set.topic.clone()).or_insert_with(|| TopicEngine {
+                pristine: prepared(&bundle, &set.topic, &data),
+                engine: None,
+            });
+        }
+        Self { bundle, limits, documents, data, engines, use_guards: true, last_error: None }
+    }
+
+    /// Evaluates every set, also those that a guard shows to be empty. Slower, with the same result; for the test that
+    /// compares.
+    #[must_use]
+    pub fn without_guards(mut self) -> Self {
+        self.use_guards = false;
+        self
     }
 
     /// Decides. Never fails: whatever goes wrong is a Deny with a `policy.*` code.
     pub fn decide(&mut self, input: &Input<'_>) -> Decision {
+        self.last_error = None;
         let document = match self.documents.build(input) {
             Ok(document) => document,
             Err(error) => {
                 return outcome::failure(error.code(), "The arguments hold a value that cannot be judged.");
             }
         };
-        match self.evaluate(document) {
-            Ok(result) => outcome::combine(&result, &SETS, input.approval.as_ref()),
+        match self.evaluate(&document) {
+            Ok(gathered) => gathered.decide(input.approval.as_ref()),
             Err(decision) => decision,
         }
     }
@@ -56,25 +82,41 @@ impl Evaluator {
         self.last_error.as_deref()
     }
 
-    fn evaluate(&mut self, document: Value) -> Result<Value, Decision> {
-        self.last_error = None;
-        if self.pristine.is_none() {
-            self.pristine = self.prepared();
+    fn evaluate(&mut self, document: &Value) -> Result<Gathered, Decision> {
+        let _fuse = MemoryFuse::arm(self.limits);
+        let start = Instant::now();
+        let mut gathered = Gathered::default();
+        let bundle = self.bundle.clone();
+        for set in bundle.program().sets() {
+            if self.use_guards && !set.may_hold(document, &self.data) {
+                continue;
+            }
+            let left = self.limits.time.saturating_sub(start.elapsed());
+            let result = self.evaluate_set(set, document, left)?;
+            gathered.add(&set.topic, &set.name, &result)?;
         }
-        let Some(mut engine) = self.engine.take().or_else(|| self.pristine.clone()) else {
+        Ok(gathered)
+    }
+
+    fn evaluate_set(&mut self, set: &Set, document: &Value, left: Duration) -> Result<Value, Decision> {
+        if left.is_zero() {
+            return Err(time_limit());
+        }
+        let topic = self.engines.entry(set.topic.clone()).or_default();
+        let Some(mut engine) = topic.engine.take().or_else(|| topic.pristine.clone()) else {
             return Err(outcome::failure("policy.engine", "The policy engine could not be prepared."));
         };
-        let fuse = MemoryFuse::arm(self.limits);
+        let timer = ExecutionTimerConfig { limit: left, check_interval: EvalLimits::STEPS };
         let result = quiet::during(|| {
             catch_unwind(AssertUnwindSafe(|| {
-                engine.set_input(document);
-                engine.eval_rule(ENTRY.to_owned())
+                engine.set_execution_timer_config(timer);
+                engine.set_input(document.clone());
+                engine.eval_rule(set.path.clone())
             }))
         });
-        drop(fuse);
         match result {
             Ok(Ok(value)) => {
-                self.engine = Some(engine);
+                topic.engine = Some(engine);
                 Ok(value)
             }
             Ok(Err(error)) => {
@@ -86,17 +128,22 @@ impl Evaluator {
             Err(_panic) => Err(outcome::failure("policy.panic", "The policy engine panicked.")),
         }
     }
+}
 
-    /// An engine that has compiled everything, so that clones share it.
-    fn prepared(&self) -> Option<Engine> {
-        let prepare = || {
-            let mut engine = self.bundle.program().engine().ok()?;
-            engine.set_execution_timer_config(self.limits.timer());
-            engine.compile_with_entrypoint(&ENTRY.into()).ok()?;
-            Some(engine)
-        };
-        quiet::during(|| catch_unwind(AssertUnwindSafe(prepare))).ok().flatten()
-    }
+/// An engine that has compiled everything, so that clones share it.
+fn prepared(bundle: &Bundle, topic: &str, data: &Value) -> Option<Engine> {
+    let prepare = || {
+        let mut engine = bundle.program().engine(Some(topic)).ok()?;
+        engine.add_data(data.clone()).ok()?;
+        let set = bundle.program().sets().iter().find(|set| set.topic == topic)?;
+        engine.compile_with_entrypoint(&set.path.clone().into()).ok()?;
+        Some(engine)
+    };
+    quiet::during(|| catch_unwind(AssertUnwindSafe(prepare))).ok().flatten()
+}
+
+fn time_limit() -> Decision {
+    outcome::failure("policy.time_limit", "The evaluation took longer than its limit.")
 }
 
 /// Turns an engine's error into a Deny. The error's text may quote argument values, so only the place is kept.
@@ -105,7 +152,7 @@ fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
     if matches!(limit, Some(LimitError::TimeLimitExceeded { .. }))
         || text.contains("execution exceeded time limit")
     {
-        return outcome::failure("policy.time_limit", "The evaluation took longer than its limit.");
+        return time_limit();
     }
     if matches!(limit, Some(LimitError::MemoryLimitExceeded { .. }))
         || text.contains("execution exceeded memory limit")

@@ -20,47 +20,57 @@ struct Malformed {
     message: String,
 }
 
-/// Deny > Intercept > Allow over all sets of all topics. Nothing is allowed unless some topic allows it.
-pub(crate) fn combine(result: &Value, sets: &[&str], approval: Option<&ApprovalFact>) -> Decision {
-    read(result, sets, approval).unwrap_or_else(|error| failure(error.code, &error.message))
+/// What all sets of all topics said.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    reasons: Vec<Reason>,
+    obligations: Vec<PolicyObligation>,
 }
 
-fn read(result: &Value, sets: &[&str], approval: Option<&ApprovalFact>) -> Result<Decision, Malformed> {
-    if *result == Value::Undefined {
-        return Err(malformed("policy.undefined_result", "The result is undefined."));
+impl From<Malformed> for Decision {
+    fn from(error: Malformed) -> Self {
+        failure(error.code, &error.message)
     }
-    let members = result.as_object().map_err(|_| shape("The result is not an object."))?;
-    if members.len() != sets.len() {
-        return Err(shape("The result does not have exactly the four sets."));
+}
+
+impl Gathered {
+    /// Adds the value of one set; an error is the decision.
+    pub(crate) fn add(&mut self, topic: &str, set: &str, value: &Value) -> Result<(), Decision> {
+        Ok(self.read(topic, set, value)?)
     }
-    let mut reasons = Vec::new();
-    let mut obligations = Vec::new();
-    for (set, topics) in members.iter() {
-        let set = set.as_string().map_err(|_| shape("The result has a set without a name."))?;
-        let topics = topics.as_object().map_err(|_| shape("A set of the result is not by topic."))?;
-        for (topic, elements) in topics.iter() {
-            let topic = topic.as_string().map_err(|_| shape("The result has a topic without a name."))?;
-            let elements =
-                elements.as_set().map_err(|_| shape(format!("`{set}` of topic `{topic}` is not a set.")))?;
-            if reasons.len() + obligations.len() + elements.len() > MAX_REASONS {
-                return Err(shape(format!("The topics give more than {MAX_REASONS} reasons.")));
-            }
-            for element in elements.iter() {
-                let kind = match &**set {
-                    "deny" => ReasonKind::Deny,
-                    "intercept" => ReasonKind::Intercept,
-                    "allow" => ReasonKind::Allow,
-                    "obligation" => {
-                        add_obligation(&mut obligations, obligation(topic, element)?)?;
-                        continue;
-                    }
-                    _ => return Err(shape("The result has an unknown set.")),
-                };
-                reasons.push(reason(kind, topic, element)?);
-            }
+
+    fn read(&mut self, topic: &str, set: &str, value: &Value) -> Result<(), Malformed> {
+        if *value == Value::Undefined {
+            return Err(malformed(
+                "policy.undefined_result",
+                format!("`{set}` of topic `{topic}` is undefined."),
+            ));
         }
+        let elements =
+            value.as_set().map_err(|_| shape(format!("`{set}` of topic `{topic}` is not a set.")))?;
+        if self.reasons.len() + self.obligations.len() + elements.len() > MAX_REASONS {
+            return Err(shape(format!("The topics give more than {MAX_REASONS} reasons.")));
+        }
+        for element in elements.iter() {
+            let kind = match set {
+                "deny" => ReasonKind::Deny,
+                "intercept" => ReasonKind::Intercept,
+                "allow" => ReasonKind::Allow,
+                "obligation" => {
+                    add_obligation(&mut self.obligations, obligation(topic, element)?)?;
+                    continue;
+                }
+                _ => return Err(shape("The result has an unknown set.")),
+            };
+            self.reasons.push(reason(kind, topic, element)?);
+        }
+        Ok(())
     }
-    Ok(decide(reasons, obligations, approval))
+
+    /// Deny > Intercept > Allow. Nothing is allowed unless some topic allows it.
+    pub(crate) fn decide(self, approval: Option<&ApprovalFact>) -> Decision {
+        decide(self.reasons, self.obligations, approval)
+    }
 }
 
 fn decide(

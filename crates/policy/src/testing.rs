@@ -162,7 +162,9 @@ pub fn run_tests(roots: &[PathBuf], filter: Option<&str>) -> Result<TestReport, 
     for file in &loaded.policy_files {
         lines.insert(file.clone(), Default::default());
     }
-    let mut base = loaded.with_tests.engine().map_err(|error| BundleError::new("bundle.rego", error))?;
+    let broken = |error: String| BundleError::new("bundle.rego", error);
+    let mut base = loaded.with_tests.engine(None).map_err(broken)?;
+    base.add_data(loaded.with_tests.data()).map_err(|error| broken(error.to_string()))?;
     base.set_gather_prints(true);
     base.set_enable_coverage(true);
     for test in loaded.tests {

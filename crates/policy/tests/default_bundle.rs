@@ -22,10 +22,16 @@ fn the_quickstart_allows_denies_and_asks() {
     let payments = server("payments");
     let mut verdict = |tool: &str, arguments: serde_json::Value| {
         let decision = evaluator.decide(&call(&agent, &payments, tool, &arguments));
-        println!("{tool} {arguments}: {:?} {:?} {:?}", decision.verdict, decision.reasons, evaluator.last_error());
+        println!(
+            "{tool} {arguments}: {:?} {:?} {:?}",
+            decision.verdict,
+            decision.reasons,
+            evaluator.last_error()
+        );
         (decision.verdict, codes(&decision).first().unwrap().to_string())
     };
-    let transfer = |amount: i64| json!({"amount": amount, "currency": "EUR", "iban": "DE02120300000000202051"});
+    let transfer =
+        |amount: i64| json!({"amount": amount, "currency": "EUR", "iban": "DE02120300000000202051"});
     assert_eq!(verdict("get_balance", json!({})), (Verdict::Allow, "policy.granted".into()));
     assert_eq!(verdict("transfer", transfer(500)), (Verdict::Allow, "policy.granted".into()));
     assert_eq!(verdict("transfer", transfer(20_000)), (Verdict::Intercept, "policy.limit_ask".into()));

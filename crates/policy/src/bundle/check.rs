@@ -73,6 +73,12 @@ pub(crate) fn policy(
                 return at("bundle.not_a_set", message);
             }
             Some(topic) => {
+                if !is_identifier(topic) {
+                    let message = format!(
+                        "Topic `{topic}` is named with lower-case letters, digits and `_`, a letter first."
+                    );
+                    return at("bundle.topic_name", message);
+                }
                 topics.entry(topic.to_owned()).or_default().insert(rule.name.clone());
             }
         }
@@ -109,4 +115,9 @@ fn resolve(module: &Module, path: &[String]) -> String {
         return full.join(".");
     }
     if first == "data" { rest.join(".") } else { format!("{}.{}", module.package.join("."), path.join(".")) }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

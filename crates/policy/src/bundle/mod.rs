@@ -4,7 +4,9 @@ mod builtins;
 mod check;
 mod data;
 mod files;
+mod guards;
 mod ordering;
+mod program;
 mod rego;
 
 use std::collections::BTreeSet;
@@ -12,19 +14,15 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use regorus::Engine;
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::check::SETS;
 use self::data::Data;
 pub(crate) use self::data::read_yaml;
 use self::files::{Kind, SourceFile};
+pub(crate) use self::program::{Program, Set};
 pub(crate) use self::rego::location;
 use self::rego::{Module, RuleKind};
 use crate::{BundleError, EvalLimits, Evaluator, Registry};
-
-/// Rule that joins the sets of all topics; generated, so that one evaluation answers everything.
-pub(crate) const ENTRY: &str = "data.interdict.__decision.result";
 
 /// The set of Rego, data, agents and servers that is in force.
 #[derive(Debug, Clone)]
@@ -37,14 +35,6 @@ struct Inner {
     digest: String,
     registry: Registry,
     program: Program,
-}
-
-/// What an engine is made from.
-#[derive(Debug, Clone)]
-pub(crate) struct Program {
-    /// Name and text of every policy file, as the engine gets it.
-    policies: Vec<(String, String)>,
-    data: serde_json::Value,
 }
 
 /// One test rule, ready to run.
@@ -101,20 +91,6 @@ impl Bundle {
     }
 }
 
-impl Program {
-    /// A new engine: strict built-in errors, no input, nothing evaluated yet.
-    pub(crate) fn engine(&self) -> Result<Engine, String> {
-        let mut engine = Engine::new();
-        engine.set_strict_builtin_errors(true);
-        ordering::install(&mut engine)?;
-        for (name, text) in &self.policies {
-            engine.add_policy(name.clone(), text.clone()).map_err(|error| error.to_string())?;
-        }
-        engine.add_data(regorus::Value::from(self.data.clone())).map_err(|error| error.to_string())?;
-        Ok(engine)
-    }
-}
-
 /// Reads the roots with their tests.
 pub(crate) fn load_with_tests(roots: &[PathBuf]) -> Result<Loaded, BundleError> {
     load(&files::read_roots(roots)?)
@@ -143,12 +119,11 @@ fn load(files: &[SourceFile]) -> Result<Loaded, BundleError> {
         shadowed(&data, file, module)?;
     }
 
-    let mut program = Program { policies: Vec::new(), data: data.document() };
+    let mut program = Program::new(data.document(), &policies, &topics);
     for (file, module) in &policies {
-        program.policies.push((file.path.display().to_string(), ordering::make_strict(file, module)?));
+        program.add(&file.path, ordering::make_strict(file, module)?, module);
     }
-    program.policies.push(("<interdict>".into(), combining_module(&topics)));
-    probe(&program)?;
+    probe(&program, &topics)?;
 
     let (with_tests, test_rules) = add_tests(&program, &functions, &tests)?;
     let policy_files = policies.iter().map(|(file, _)| file.path.clone()).collect();
@@ -170,24 +145,9 @@ fn shadowed(data: &Data, file: &SourceFile, module: &Module) -> Result<(), Bundl
     Ok(())
 }
 
-/// One rule that gathers all sets of all topics.
-fn combining_module(topics: &check::Topics) -> String {
-    let mut text = String::from("package interdict.__decision\n\nresult := {\n");
-    for set in SETS {
-        let _ = writeln!(text, "\t\"{set}\": {{");
-        for (topic, sets) in topics {
-            if sets.contains(set) {
-                let _ = writeln!(text, "\t\t\"{topic}\": data.interdict.policy[\"{topic}\"].{set},");
-            }
-        }
-        text.push_str("\t},\n");
-    }
-    text.push_str("}\n");
-    text
-}
-
-/// Prepares an engine once, so that what only shows across files (recursion, unsafe variables) is refused at load.
-fn probe(program: &Program) -> Result<(), BundleError> {
+/// Prepares an engine with everything, so that what only shows across files (unsafe variables, a rule of two kinds) is
+/// refused at load.
+fn probe(program: &Program, topics: &check::Topics) -> Result<(), BundleError> {
     let failed = |text: &str| match location(text) {
         Some((file, line)) => {
             let error = rego::syntax_error(std::path::Path::new(file), text);
@@ -195,9 +155,15 @@ fn probe(program: &Program) -> Result<(), BundleError> {
         }
         None => BundleError::new("bundle.rego", format!("{}.", text.trim())),
     };
-    let mut engine = program.engine().map_err(|error| failed(&error))?;
-    // Compiling analyses every module without evaluating anything.
-    engine.compile_with_entrypoint(&ENTRY.into()).map(drop).map_err(|error| failed(&error.to_string()))
+    let mut engine = program.engine(None).map_err(|error| failed(&error))?;
+    for (topic, sets) in topics {
+        for set in sets {
+            let path = program::path_of_set(topic, set);
+            // Compiling analyses every module and evaluates nothing.
+            engine.compile_with_entrypoint(&path.into()).map_err(|error| failed(&error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn add_tests(
@@ -211,7 +177,7 @@ fn add_tests(
     functions.extend(check::functions(tests.iter().map(|(_, module)| module)));
     for (file, module) in tests {
         check::calls(&file.path, module, &functions, &["print"])?;
-        with_tests.policies.push((file.path.display().to_string(), ordering::make_strict(file, module)?));
+        with_tests.add(&file.path, ordering::make_strict(file, module)?, module);
         let mut seen = BTreeSet::new();
         for rule in &module.rules {
             if !rule.name.starts_with("test_") || !seen.insert(rule.name.clone()) {

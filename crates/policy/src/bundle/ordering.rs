@@ -6,15 +6,16 @@
 //! else; an error is a Deny. The edit stays inside of the line, so messages and coverage keep their line numbers.
 
 use regorus::{Engine, Value};
+use serde_json::Value as Tree;
 
 use super::files::SourceFile;
 use super::rego::{Module, Ordering};
 use crate::BundleError;
 
-pub(crate) const LESS: &str = "__interdict_lt";
-pub(crate) const LESS_OR_EQUAL: &str = "__interdict_le";
-pub(crate) const GREATER: &str = "__interdict_gt";
-pub(crate) const GREATER_OR_EQUAL: &str = "__interdict_ge";
+const LESS: &str = "__interdict_lt";
+const LESS_OR_EQUAL: &str = "__interdict_le";
+const GREATER: &str = "__interdict_gt";
+const GREATER_OR_EQUAL: &str = "__interdict_ge";
 
 /// The file's text with every ordering comparison made strict.
 pub(crate) fn make_strict(file: &SourceFile, module: &Module) -> Result<String, BundleError> {
@@ -39,7 +40,58 @@ pub(crate) fn make_strict(file: &SourceFile, module: &Module) -> Result<String, 
         done = offset + remove;
     }
     text.push_str(file.text.get(done..).unwrap_or_default());
-    Ok(text)
+    let unsure = |line| {
+        let message = "A comparison in this file is written in a form that cannot be checked; write it on one line \
+                       without comments in between.";
+        BundleError::new("bundle.comparison", message).at(&file.path, line)
+    };
+    let before = super::rego::tree(&file.path, &file.text)?;
+    let after = super::rego::tree(&file.path, &text).map_err(|_| unsure(None))?;
+    let first = module.orderings.first().and_then(|ordering| ordering.line);
+    let same =
+        ["package", "imports", "rules"].iter().all(|part| same_but_strict(&before[part], &after[part]));
+    if same { Ok(text) } else { Err(unsure(first)) }
+}
+
+/// Whether the second tree is the first with every ordering comparison turned into a call, and nothing else: the proof
+/// that the edit hit what it was meant to hit.
+fn same_but_strict(before: &Tree, after: &Tree) -> bool {
+    match (before, after) {
+        (Tree::Object(old), Tree::Object(new)) => {
+            if let Some(node) = old.get("BoolExpr")
+                && let Some(function) = function_of(&node["op"])
+            {
+                let Some(call) = new.get("Call") else { return false };
+                let [left, right] = call["params"].as_array().map_or(&[][..], Vec::as_slice) else {
+                    return false;
+                };
+                return call["fcn"]["Var"]["value"] == function
+                    && same_but_strict(&node["lhs"], left)
+                    && same_but_strict(&node["rhs"], right);
+            }
+            let position = |key: &str| {
+                matches!(key, "span" | "eidx" | "sidx" | "qidx" | "line" | "col" | "start" | "end")
+            };
+            old.len() == new.len()
+                && old.iter().all(|(key, value)| {
+                    new.get(key).is_some_and(|other| position(key) || same_but_strict(value, other))
+                })
+        }
+        (Tree::Array(old), Tree::Array(new)) => {
+            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_but_strict(old, new))
+        }
+        _ => before == after,
+    }
+}
+
+pub(crate) fn function_of(operator: &Tree) -> Option<&'static str> {
+    Some(match operator.as_str()? {
+        "Lt" => LESS,
+        "Le" => LESS_OR_EQUAL,
+        "Gt" => GREATER,
+        "Ge" => GREATER_OR_EQUAL,
+        _ => return None,
+    })
 }
 
 /// Between the operands there are only closing brackets, blanks, the operator, blanks and opening brackets.

@@ -2,12 +2,14 @@
 //!
 //! regorus keeps its syntax tree to itself but hands it out as JSON; this is the one place that reads it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use regorus::Engine;
 use serde_json::Value;
 
 use super::files::SourceFile;
+use super::guards::{self, Guard, Simple};
 use crate::BundleError;
 
 /// One parsed file.
@@ -20,6 +22,8 @@ pub(crate) struct Module {
     pub(crate) rules: Vec<Rule>,
     pub(crate) calls: Vec<Call>,
     pub(crate) orderings: Vec<Ordering>,
+    /// Paths below `data` that the file refers to, without `data`: constant keys up to the first other one.
+    pub(crate) references: BTreeSet<Vec<String>>,
 }
 
 /// One rule head.
@@ -28,6 +32,10 @@ pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) kind: RuleKind,
     pub(crate) line: Option<u32>,
+    /// Of a set: the guards of each body; an empty list for a body that may always hold.
+    pub(crate) bodies: Vec<Vec<Guard>>,
+    /// What the rule is, when it is nothing but a constant or a place.
+    pub(crate) simple: Option<Simple>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,37 +67,59 @@ pub(crate) struct Ordering {
     pub(crate) line: Option<u32>,
 }
 
-/// Parses one file.
-pub(crate) fn parse(file: &SourceFile) -> Result<Module, BundleError> {
-    let name = file.path.display().to_string();
+/// The syntax tree of a text that stands in `file`.
+pub(crate) fn tree(file: &Path, text: &str) -> Result<Value, BundleError> {
     let mut engine = Engine::new();
     engine
-        .add_policy(name, file.text.clone())
-        .map_err(|error| syntax_error(&file.path, &error.to_string()))?;
-    let tree = engine
-        .get_ast_as_json()
-        .map_err(|error| syntax_error(&file.path, &error.to_string()))
-        .and_then(|text| {
-            serde_json::from_str::<Value>(&text).map_err(|error| syntax_error(&file.path, &error.to_string()))
-        })?;
-    let tree = &tree[0]["ast"];
+        .add_policy(file.display().to_string(), text.to_owned())
+        .map_err(|error| syntax_error(file, &error.to_string()))?;
+    let text = engine.get_ast_as_json().map_err(|error| syntax_error(file, &error.to_string()))?;
+    let mut tree =
+        serde_json::from_str::<Value>(&text).map_err(|error| syntax_error(file, &error.to_string()))?;
+    Ok(tree[0]["ast"].take())
+}
+
+/// Parses one file.
+pub(crate) fn parse(file: &SourceFile) -> Result<Module, BundleError> {
+    let tree = &tree(&file.path, &file.text)?;
     let Some(package) = path_of(&tree["package"]["refr"]) else {
         return Err(syntax_error(&file.path, "the package is not a plain path"));
     };
-    let mut module =
-        Module { package, imports: Vec::new(), rules: Vec::new(), calls: Vec::new(), orderings: Vec::new() };
+    let mut module = Module {
+        package,
+        imports: Vec::new(),
+        rules: Vec::new(),
+        calls: Vec::new(),
+        orderings: Vec::new(),
+        references: BTreeSet::new(),
+    };
+    let mut locals = guards::locals(tree, &file.text);
     for import in elements(&tree["imports"]) {
         if let Some(path) = path_of(&import["refr"]) {
             let alias = text_of_span(&file.text, &import["as"]).map(str::to_owned);
             if let Some(alias) = alias.or_else(|| path.last().cloned()) {
+                if matches!(alias.as_str(), "input" | "data") && path.len() > 1 {
+                    let message =
+                        format!("An import may not be called `{alias}`; give it another name with `as`.");
+                    return Err(
+                        BundleError::new("bundle.import_name", message).at(&file.path, line_of(import))
+                    );
+                }
+                locals.insert(alias.clone());
+                if path.first().is_some_and(|root| root == "data") {
+                    module.references.insert(path.get(1..).unwrap_or_default().to_vec());
+                }
                 module.imports.push((alias, path));
             }
         }
     }
     for rule in elements(&tree["rules"]) {
-        module.rules.push(rule_of(rule).ok_or_else(|| syntax_error(&file.path, "a rule without a name"))?);
+        module
+            .rules
+            .push(rule_of(rule, &locals).ok_or_else(|| syntax_error(&file.path, "a rule without a name"))?);
     }
-    walk(&tree["rules"], &mut module);
+    walk(&tree["rules"], &file.text, &mut module);
+    references(&tree["rules"], &mut module.references);
     Ok(module)
 }
 
@@ -107,7 +137,7 @@ pub(crate) fn location(text: &str) -> Option<(&str, u32)> {
     Some((file, line.parse().ok()?))
 }
 
-fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn elements(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
@@ -119,14 +149,14 @@ fn offset(node: &Value, end: &str) -> Option<usize> {
     node["span"][end].as_u64().and_then(|offset| usize::try_from(offset).ok())
 }
 
-fn text_of_span<'t>(text: &'t str, span: &Value) -> Option<&'t str> {
+pub(crate) fn text_of_span<'t>(text: &'t str, span: &Value) -> Option<&'t str> {
     let start = usize::try_from(span["start"].as_u64()?).ok()?;
     let end = usize::try_from(span["end"].as_u64()?).ok()?;
     text.get(start..end)
 }
 
 /// `a.b["c"]` as its parts; `None` for anything else.
-fn path_of(expr: &Value) -> Option<Vec<String>> {
+pub(crate) fn path_of(expr: &Value) -> Option<Vec<String>> {
     if let Some(var) = expr.get("Var") {
         return Some(vec![var["value"].as_str()?.to_owned()]);
     }
@@ -152,11 +182,12 @@ fn root_name(expr: &Value) -> Option<String> {
     }
 }
 
-fn rule_of(rule: &Value) -> Option<Rule> {
+fn rule_of(rule: &Value, locals: &BTreeSet<String>) -> Option<Rule> {
     if let Some(rule) = rule.get("Default") {
         let function = elements(&rule["args"]).next().is_some();
         let kind = if function { RuleKind::Function } else { RuleKind::Value };
-        return Some(Rule { name: root_name(&rule["refr"])?, kind, line: line_of(rule) });
+        let name = root_name(&rule["refr"])?;
+        return Some(Rule { name, kind, line: line_of(rule), bodies: Vec::new(), simple: None });
     }
     let spec = rule.get("Spec")?;
     let (head, node) = spec["head"].as_object()?.iter().next()?;
@@ -165,11 +196,64 @@ fn rule_of(rule: &Value) -> Option<Rule> {
         "Func" => RuleKind::Function,
         _ => RuleKind::Value,
     };
-    Some(Rule { name: root_name(&node["refr"])?, kind, line: line_of(spec) })
+    let has_else = elements(&spec["bodies"]).any(|body| body["is_else"] != false);
+    let mut bodies: Vec<Vec<Guard>> = match has_else {
+        true => Vec::new(),
+        false => elements(&spec["bodies"]).map(|body| guards::of_body(body, locals)).collect(),
+    };
+    if bodies.is_empty() {
+        bodies.push(Vec::new());
+    }
+    Some(Rule {
+        name: root_name(&node["refr"])?,
+        kind,
+        line: line_of(spec),
+        bodies,
+        simple: guards::simple(spec),
+    })
+}
+
+/// Collects every path below `data`. A reference counts once, at its full length.
+fn references(node: &Value, found: &mut BTreeSet<Vec<String>>) {
+    match node {
+        Value::Object(members) => {
+            if let Some(path) = data_path(node, found) {
+                found.insert(path);
+                return;
+            }
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+/// The constant part of a reference that starts at `data`; what stands in brackets is searched on its own.
+fn data_path(expr: &Value, found: &mut BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+    let mut keys: Vec<Option<String>> = Vec::new();
+    let mut brackets = Vec::new();
+    let mut expr = expr;
+    loop {
+        if let Some(var) = expr.get("Var") {
+            (var["value"] == "data").then_some(())?;
+            break;
+        }
+        if let Some(node) = expr.get("RefDot") {
+            keys.push(Some(node["field"][1].as_str()?.to_owned()));
+            expr = &node["refr"];
+        } else {
+            let node = expr.get("RefBrack")?;
+            keys.push(node["index"]["String"]["value"].as_str().map(str::to_owned));
+            brackets.push(&node["index"]);
+            expr = &node["refr"];
+        }
+    }
+    brackets.into_iter().for_each(|index| references(index, found));
+    Some(keys.into_iter().rev().map_while(|key| key).collect())
 }
 
 /// Collects calls and comparisons in the order of the text, outer before inner.
-fn walk(node: &Value, module: &mut Module) {
+fn walk(node: &Value, text: &str, module: &mut Module) {
     match node {
         Value::Object(members) => {
             if let Some(call) = members.get("Call") {
@@ -178,31 +262,44 @@ fn walk(node: &Value, module: &mut Module) {
                     .calls
                     .push(Call { path: path_of(&call["fcn"]).unwrap_or_default(), line: line_of(call) });
             }
-            if let Some(ordering) = members.get("BoolExpr").and_then(ordering_of) {
+            if let Some(ordering) = members.get("BoolExpr").and_then(|node| ordering_of(node, text)) {
                 module.orderings.push(ordering);
             }
-            members.values().for_each(|member| walk(member, module));
+            members.values().for_each(|member| walk(member, text, module));
         }
-        Value::Array(items) => items.iter().for_each(|item| walk(item, module)),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, text, module)),
         _ => {}
     }
 }
 
-fn ordering_of(node: &Value) -> Option<Ordering> {
-    let (function, operator) = match node["op"].as_str()? {
-        "Lt" => (super::ordering::LESS, "<"),
-        "Le" => (super::ordering::LESS_OR_EQUAL, "<="),
-        "Gt" => (super::ordering::GREATER, ">"),
-        "Ge" => (super::ordering::GREATER_OR_EQUAL, ">="),
+/// The span of a string literal lies inside of its quotes. Nothing else starts right after a quote or ends right
+/// before one, so a quote there belongs to the literal.
+fn outside_of_quote(text: &str, offset: usize, end: bool) -> usize {
+    let quote = |at: usize| matches!(text.as_bytes().get(at), Some(b'"' | b'`'));
+    match end {
+        true if quote(offset) => offset + 1,
+        false if offset > 0 && quote(offset - 1) => offset - 1,
+        _ => offset,
+    }
+}
+
+fn ordering_of(node: &Value, text: &str) -> Option<Ordering> {
+    let operator = match node["op"].as_str()? {
+        "Lt" => "<",
+        "Le" => "<=",
+        "Gt" => ">",
+        "Ge" => ">=",
         _ => return None,
     };
+    let function = super::ordering::function_of(&node["op"])?;
     let inner = |side: &str| node[side].as_object().and_then(|node| node.values().next());
     Some(Ordering {
         function,
         operator,
-        start: offset(node, "start")?,
-        end: offset(node, "end")?,
-        gap: offset(inner("lhs")?, "end")?..offset(inner("rhs")?, "start")?,
+        start: outside_of_quote(text, offset(node, "start")?, false),
+        end: outside_of_quote(text, offset(node, "end")?, true),
+        gap: outside_of_quote(text, offset(inner("lhs")?, "end")?, true)
+            ..outside_of_quote(text, offset(inner("rhs")?, "start")?, false),
         line: line_of(node),
     })
 }

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use interdict_policy::{
-    Agent, AgentFact, AgentIdentity, Bundle, BundleError, Decision, EnforcerFact, EvalLimits, HttpFact, Input,
-    McpFact, MessageKind, Server,
+    Agent, AgentFact, AgentIdentity, Bundle, BundleError, Decision, EnforcerFact, EvalLimits, HttpFact,
+    Input, McpFact, MessageKind, Server,
 };
 use serde_json::Value;
 
