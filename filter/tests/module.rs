@@ -1,5 +1,7 @@
 //! The built module: its imports, exports and size. Runs when INTERDICT_WASM names it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::collections::BTreeSet;
 
 /// Imports that Envoy 1.36 to 1.40 offers and that the module may have. One that Envoy does not know makes the module

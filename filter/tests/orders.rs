@@ -1,5 +1,7 @@
 //! Every order of events, legal or not, on a host that may fail at any call.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 mod support;
 
 use interdict_filter::event::{Event, Flow, GrpcAnswer, RequestHead, ResponseHead};

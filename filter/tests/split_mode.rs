@@ -1,5 +1,7 @@
 //! Mode split: Envoy's ext_authz asked, this filter carries out.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use interdict_filter::event::{Event, Flow, HeaderChange, RequestHead};
