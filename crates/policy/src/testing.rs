@@ -167,6 +167,10 @@ pub fn run_tests(roots: &[PathBuf], filter: Option<&str>) -> Result<TestReport, 
     base.add_data(loaded.with_tests.data()).map_err(|error| broken(error.to_string()))?;
     base.set_gather_prints(true);
     base.set_enable_coverage(true);
+    // Compiled once; every test runs on a clone. What is wrong shows in the tests.
+    if let Some(first) = loaded.tests.first() {
+        let _ = base.compile_with_entrypoint(&first.path.as_str().into());
+    }
     for test in loaded.tests {
         if filter.is_some_and(|filter| !test.path.contains(filter)) {
             continue;

@@ -8,6 +8,7 @@ mod guards;
 mod ordering;
 mod program;
 mod rego;
+mod strict;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -10,6 +10,7 @@ use super::files::SourceFile;
 use super::guards::{Guard, Simple};
 use super::ordering;
 use super::rego::Module;
+use super::strict;
 
 /// Policies, data and the sets to evaluate.
 #[derive(Debug, Clone)]
@@ -112,6 +113,7 @@ impl Program {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         ordering::install(&mut engine)?;
+        strict::install(&mut engine)?;
         let reachable = topic.map(|topic| self.reachable(topic));
         for (index, policy) in self.policies.iter().enumerate() {
             if reachable.as_ref().is_none_or(|reachable| reachable.contains(&index)) {

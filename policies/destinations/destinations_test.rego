@@ -1,0 +1,139 @@
+package interdict.policy.destinations_test
+
+import data.interdict.policy.destinations
+
+hosts := ["example.com", "*.example.org", "xn--bcher-kva.example"]
+
+url := {"path": ["url"], "kind": "url"}
+
+mail := {"path": ["to", "*"], "kind": "email"}
+
+maybe := {"path": ["url"], "kind": "url", "optional": true}
+
+call(arguments) := {
+	"server": {"id": "web"},
+	"mcp": {"kind": "request", "method": "tools/call", "tool": "send", "arguments": arguments},
+}
+
+denied(checks, arguments) := {reason.code |
+	some reason in destinations.deny with input as call(arguments)
+		with data.interdict.destinations as {"hosts": hosts, "tools": {"web": {"send": checks}}}
+}
+
+test_approved_urls if {
+	every address in [
+		"https://example.com",
+		"https://example.com/",
+		"https://EXAMPLE.com/a/b?c=d&e=%20f#g",
+		"HTTPS://example.com:8443/x",
+		"https://a.example.org/",
+		"https://a.b.example.org?x",
+		"https://xn--bcher-kva.example/",
+		"https://example.com/@user",
+	] {
+		denied([url], {"url": address}) == set()
+	}
+}
+
+test_other_hosts if {
+	every address in [
+		"https://evil.com/",
+		"https://example.com.evil.com/",
+		"https://notexample.com/",
+		"https://www.example.com/",
+		"https://example.org/",
+		"https://evilexample.org/",
+		"https://127.0.0.1/",
+		"https://2130706433/",
+		"https://xn--exmple-cua.example.org/",
+		"https://a.xn--exmple-cua.example.org/",
+		"https://xn--bcher-kva.example.com/",
+	] {
+		denied([url], {"url": address}) == {"destination_host"}
+	}
+}
+
+test_tricks_with_the_form if {
+	every address in [
+		"https://user@example.com/",
+		"https://example.com@evil.com/",
+		"https://example.com:80@evil.com/",
+		"https://evil.com\\@example.com/",
+		"https://example.com\\.evil.com/",
+		"https://[::1]/",
+		"https://[2001:db8::1]:443/",
+		"https://example.com./",
+		"https://example.com%2eevil.com/",
+		"https://exämple.com/",
+		"https://еxample.com/",
+		"https://example。com/",
+		"http://example.com/",
+		"ftp://example.com/",
+		"javascript:alert(1)",
+		"file:///etc/passwd",
+		"//example.com/",
+		"example.com",
+		" https://example.com/",
+		"https://example.com/ ",
+		"https://example.com/\n",
+		"https://example.com/\"x",
+		"https:///example.com/",
+		"https:example.com",
+		"https://example.com:/",
+		"https://example.com:123456/",
+		"https://-example.com/",
+		"https://example..com/",
+		"https://",
+		"",
+	] {
+		denied([url], {"url": address}) == {"destination_form"}
+	}
+}
+
+test_values_that_are_no_text if {
+	every value in [5, null, true, {}, ["https://example.com/"]] {
+		denied([url], {"url": value}) == {"destination_form"}
+	}
+}
+
+test_missing_addresses if {
+	denied([url], {}) == {"destination_missing"}
+	denied([maybe], {}) == set()
+	denied([maybe], {"url": "https://evil.com/"}) == {"destination_host"}
+	denied([mail], {"to": []}) == {"destination_missing"}
+}
+
+test_mail_addresses if {
+	denied([mail], {"to": ["a@example.com", "b.c+d@x.example.org"]}) == set()
+	denied([mail], {"to": ["a@example.com", "b@evil.com"]}) == {"destination_host"}
+	every address in ["Ann <a@example.com>", "a@evil.com,b@example.com", "a@b@example.com", "@example.com", "a@", "a"] {
+		denied([mail], {"to": [address]}) == {"destination_form"}
+	}
+}
+
+test_other_schemes_when_declared if {
+	input_of := call({"url": "http://example.com/"})
+	count(destinations.deny) == 0 with input as input_of with data.interdict.destinations as {
+		"hosts": hosts,
+		"schemes": ["http", "https"],
+		"tools": {"web": {"send": [url]}},
+	}
+}
+
+test_a_declaration_with_a_mistake_denies if {
+	every check in [{"path": ["url"], "kind": "uri"}, {"path": ["url"]}, {"path": [], "kind": "url"}, {"kind": "url"}] {
+		"destination_configuration" in denied([check], {"url": "https://example.com/"})
+	}
+}
+
+test_a_host_list_with_a_mistake_denies if {
+	every list in [["*"], ["https://example.com"], ["Example.com"]] {
+		some reason in destinations.deny with input as call({"url": "https://example.com/"})
+			with data.interdict.destinations as {"hosts": list, "tools": {"web": {"send": [url]}}}
+		reason.code == "destination_configuration"
+	}
+}
+
+test_a_tool_without_destinations_is_silent if {
+	count(destinations.deny) == 0 with input as call({"url": "x"}) with data.interdict.destinations as {"hosts": hosts}
+}

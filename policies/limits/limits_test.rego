@@ -1,0 +1,112 @@
+package interdict.policy.limits_test
+
+import data.interdict.policy.limits
+
+amount := {"path": ["amount"], "type": "number", "integer": true, "min": 1, "max": 100, "ask_above": 50}
+
+currency := {"path": ["currency"], "type": "string", "one_of": ["EUR", "USD"]}
+
+iban := {"path": ["to", "iban"], "type": "string", "pattern": "^[A-Z]{2}[0-9]{4,10}$", "max_length": 8}
+
+note := {"path": ["note"], "type": "string", "max_length": 3, "optional": true}
+
+each := {"path": ["parts", "*", "n"], "type": "number", "max": 9}
+
+call(arguments) := {
+	"server": {"id": "bank"},
+	"mcp": {"kind": "request", "method": "tools/call", "tool": "pay", "arguments": arguments},
+}
+
+denied(declared, arguments) := {reason.code |
+	some reason in limits.deny with input as call(arguments) with data.interdict.limits.bank.pay as declared
+}
+
+asked(declared, arguments) := {reason.code |
+	some reason in limits.intercept with input as call(arguments) with data.interdict.limits.bank.pay as declared
+}
+
+test_within_all_limits if {
+	arguments := {"amount": 50, "currency": "EUR", "to": {"iban": "DE12345"}}
+	denied([amount, currency, iban, note], arguments) == set()
+	asked([amount, currency, iban, note], arguments) == set()
+}
+
+test_above_the_soft_ceiling_asks if {
+	asked([amount], {"amount": 51}) == {"limit_ask"}
+	denied([amount], {"amount": 51}) == set()
+}
+
+test_above_the_hard_ceiling_denies if denied([amount], {"amount": 101}) == {"limit_max"}
+
+test_the_ceiling_itself_is_allowed if denied([amount], {"amount": 100}) == set()
+
+test_below_the_minimum_denies if denied([amount], {"amount": -5}) == {"limit_min"}
+
+test_a_fraction_denies_where_whole_numbers_are_wanted if {
+	denied([amount], {"amount": 1.5}) == {"limit_integer"}
+	denied([amount], {"amount": 2.0}) == set()
+}
+
+test_a_missing_argument_denies if denied([amount], {}) == {"limit_missing"}
+
+test_arguments_that_are_no_object_deny if denied([amount], "amount") == {"limit_missing"}
+
+test_null_is_not_missing_but_of_another_type if denied([amount], {"amount": null}) == {"limit_type"}
+
+test_a_number_in_quotes_denies if denied([amount], {"amount": "5"}) == {"limit_type"}
+
+test_a_list_instead_of_a_number_denies if denied([amount], {"amount": [5]}) == {"limit_type"}
+
+test_one_of_the_values if {
+	denied([currency], {"currency": "USD"}) == set()
+	denied([currency], {"currency": "usd"}) == {"limit_value"}
+}
+
+test_a_pattern_and_a_length if {
+	denied([iban], {"to": {"iban": "DE1234"}}) == set()
+	denied([iban], {"to": {"iban": "de1234"}}) == {"limit_pattern"}
+	denied([iban], {"to": {"iban": "DE1234567"}}) == {"limit_length"}
+	denied([iban], {"to": {"iban": "DE1234\n"}}) == {"limit_pattern"}
+}
+
+test_a_path_through_something_else_is_missing if {
+	denied([iban], {"to": "DE1234"}) == {"limit_missing"}
+	denied([iban], {"to": ["DE1234"]}) == {"limit_missing"}
+}
+
+test_an_optional_argument if {
+	denied([note], {}) == set()
+	denied([note], {"note": "abc"}) == set()
+	denied([note], {"note": "abcd"}) == {"limit_length"}
+	denied([note], {"note": 1}) == {"limit_type"}
+}
+
+test_every_element_of_a_list if {
+	denied([each], {"parts": [{"n": 1}, {"n": 9}]}) == set()
+	denied([each], {"parts": [{"n": 1}, {"n": 10}]}) == {"limit_max"}
+	denied([each], {"parts": [{"n": 1}, {}]}) == {"limit_missing"}
+	denied([each], {"parts": [{"n": 1}, 5]}) == {"limit_missing"}
+	denied([each], {"parts": []}) == {"limit_missing"}
+	denied([each], {"parts": {"n": 1}}) == {"limit_missing"}
+	denied([each], {}) == {"limit_missing"}
+}
+
+test_a_limit_with_a_mistake_denies if {
+	every limit in [
+		{"path": ["amount"], "type": "number", "maximum": 5},
+		{"path": ["amount"], "type": "float"},
+		{"path": [], "type": "number"},
+		{"path": "amount", "type": "number"},
+		{"type": "number"},
+		{"path": ["amount"], "type": "string", "max": 5},
+		{"path": ["amount"], "type": "number", "pattern": "x"},
+		{"path": ["amount"], "type": "number", "optional": "yes"},
+	] {
+		"limit_configuration" in denied([limit], {"amount": 1})
+	}
+}
+
+test_a_tool_without_limits_is_silent if {
+	count(limits.deny) == 0 with input as call({"amount": 1e9}) with data.interdict.limits as {"bank": {}}
+	count(limits.intercept) == 0 with input as call({"amount": 1e9}) with data.interdict.limits as {}
+}
