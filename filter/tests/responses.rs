@@ -2,7 +2,7 @@
 
 mod support;
 
-use interdict_filter::event::{Event, Flow, ResponseHead};
+use interdict_filter::event::{Event, Flow};
 use interdict_filter::message;
 use interdict_filter::metrics::Counter;
 use interdict_filter::response::Shape;
@@ -88,7 +88,7 @@ fn a_response_of_the_server_without_an_allow_is_replaced() {
 #[test]
 fn a_response_whose_origin_is_not_known_counts_as_the_servers() {
     let mut bench = Bench::checking(CALL);
-    assert_eq!(bench.on(Event::ResponseHeaders(Box::new(ResponseHead::default()))), Flow::Pause);
+    assert_eq!(bench.on(Event::ResponseHeaders(Box::default())), Flow::Pause);
     bench.refused();
 }
 

@@ -1,5 +1,7 @@
 //! The subset against the complete API, as the `envoy-types` crate has it.
 
+#![allow(clippy::expect_used)]
+
 use envoy_types::pb as full;
 use interdict_proto::envoy::{auth, core};
 use prost::Message;
