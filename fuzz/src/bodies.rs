@@ -171,6 +171,7 @@ fn decode(stream: &[u8], size: usize, limits: SseLimits) -> (Vec<Event>, bool) {
     let mut taken = 0;
     let outcome = stream.chunks(size).try_for_each(|chunk| {
         decoder.push(chunk, &mut events)?;
+        decoder.push(&[], &mut events)?;
         taken += chunk.len() as u64;
         assert!(decoder.settled() <= taken);
         assert!(taken - decoder.settled() <= limits.max_event_bytes as u64);

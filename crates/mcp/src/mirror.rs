@@ -65,41 +65,59 @@ pub(crate) fn check_params(
     if !headers.has_params || message.method() != Some(Method::ToolsCall) {
         return Ok(());
     }
+    let mut wanted = Vec::new();
     for (name, value) in head.headers {
-        if !name.starts_with(PARAM_PREFIX) {
-            continue;
-        }
-        let text = decode_mirror(trim(value))?;
-        if !message.arguments().is_some_and(|arguments| holds(arguments, &text)) {
-            return Err(Fault::mismatch("http.param_mismatch", "an Mcp-Param header mirrors no argument"));
+        if name.starts_with(PARAM_PREFIX) {
+            wanted.push(Mirrored::of(decode_mirror(trim(value))?));
         }
     }
-    Ok(())
+    if let Some(arguments) = message.arguments() {
+        strike_out(arguments, &mut wanted);
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::mismatch("http.param_mismatch", "an Mcp-Param header mirrors no argument"))
 }
 
-/// Whether a leaf reachable through objects is written as `text` in a header.
-fn holds(arguments: Value<'_>, text: &str) -> bool {
-    // Numbers are compared as numbers: "42.0 and 42 are considered equal" (server validation).
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+/// The decoded value of a header.
+struct Mirrored {
+    text: String,
+    /// Numbers are compared as numbers: "`42.0` and `42` are considered equal" (server validation).
+    number: Option<f64>,
+}
+
+impl Mirrored {
+    fn of(text: String) -> Self {
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        Mirrored { text, number }
+    }
+}
+
+/// Takes out of `wanted` what is the value of a leaf reachable through objects. One walk for all headers, so that many
+/// headers over a large body cost little.
+fn strike_out(arguments: Value<'_>, wanted: &mut Vec<Mirrored>) {
     let mut open = vec![arguments];
     while let Some(object) = open.pop() {
         for (_, _, value) in object.members() {
-            let same = match value.kind() {
-                Kind::String(string) => string == text,
+            if wanted.is_empty() {
+                return;
+            }
+            match value.kind() {
+                Kind::String(string) => wanted.retain(|header| header.text != string),
                 Kind::Number(token) => {
-                    token == text || number.is_some_and(|number| token.parse() == Ok(number))
+                    let number = token.parse::<f64>().ok();
+                    wanted.retain(|header| {
+                        header.text != token && (header.number.is_none() || header.number != number)
+                    });
                 }
-                Kind::Bool(flag) => text == if flag { "true" } else { "false" },
-                Kind::Object => {
-                    open.push(value);
-                    false
+                Kind::Bool(flag) => {
+                    let text = if flag { "true" } else { "false" };
+                    wanted.retain(|header| header.text != text);
                 }
-                Kind::Null | Kind::Array => false,
-            };
-            if same {
-                return true;
+                Kind::Object => open.push(value),
+                Kind::Null | Kind::Array => {}
             }
         }
     }
-    false
 }

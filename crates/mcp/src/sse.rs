@@ -110,19 +110,23 @@ impl Decoder {
     }
 
     fn take(&mut self, mut bytes: &[u8], events: &mut Vec<Event>) -> Result<(), SseError> {
+        // An empty chunk says nothing about what follows a CR.
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if std::mem::take(&mut self.after_cr)
             && let [b'\n', rest @ ..] = bytes
         {
             self.end_line(1);
             bytes = rest;
-        } else if bytes.is_empty() {
-            return Ok(());
         }
         while let Some(length) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let (line, rest) = bytes.split_at(length);
             let terminator = if rest.starts_with(b"\r\n") { 2 } else { 1 };
             self.after_cr = rest == b"\r";
-            self.advance(line.len() + terminator)?;
+            self.advance(line.len() + 1)?;
+            // The LF of a CRLF is not held against the limit, as it may just as well come with the next chunk.
+            self.position += terminator - 1;
             if self.partial.is_empty() {
                 self.line(line, events)?;
             } else {
@@ -130,7 +134,7 @@ impl Decoder {
                 whole.extend_from_slice(line);
                 self.line(&whole, events)?;
             }
-            bytes = rest.get(terminator..).unwrap_or_default();
+            bytes = rest.get(usize::from(terminator == 2) + 1..).unwrap_or_default();
         }
         self.advance(bytes.len())?;
         self.partial.extend_from_slice(bytes);

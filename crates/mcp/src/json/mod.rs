@@ -2,8 +2,8 @@
 //!
 //! It accepts less than most readers, on purpose: whatever two readers might understand differently is an error.
 //! Refused are a byte order mark, bytes that are not UTF-8, trailing bytes, duplicate members at any depth (compared
-//! after decoding), lone surrogates and, with [`Numbers::IJson`], numbers that a double cannot hold. Nesting uses an
-//! explicit stack, so a hostile body cannot exhaust the native one.
+//! after decoding), members named `__proto__`, lone surrogates and, with [`Numbers::IJson`], numbers that a double cannot
+//! hold. Nesting uses an explicit stack, so a hostile body cannot exhaust the native one.
 
 mod number;
 mod parser;
@@ -84,7 +84,8 @@ impl<'b> Document<'b> {
     /// # Errors
     /// A [`JsonError`] for anything that is not one unambiguous value within `limits`: `parse.too_large`,
     /// `parse.byte_order_mark`, `parse.invalid_utf8`, `parse.syntax`, `parse.trailing_bytes`, `parse.too_deep`,
-    /// `parse.too_many_tokens`, `parse.duplicate_member`, `parse.lone_surrogate`, `parse.number_out_of_range`.
+    /// `parse.too_many_tokens`, `parse.duplicate_member`, `parse.prototype_member`, `parse.lone_surrogate`,
+    /// `parse.number_out_of_range`.
     pub fn parse(bytes: &'b [u8], limits: &Limits) -> Result<Self, JsonError> {
         match Self::parse_noting(bytes, limits)? {
             (document, None) => Ok(document),
@@ -92,8 +93,8 @@ impl<'b> Document<'b> {
         }
     }
 
-    /// Like [`Document::parse`], but a body that is well-formed and only ambiguous (duplicate member, lone surrogate,
-    /// number out of range) comes back together with its first flaw, so that the refusal can name the request's id.
+    /// Like [`Document::parse`], but a body that is well-formed and only ambiguous (duplicate member, lone
+    /// surrogate, number out of range) comes back together with its first flaw, so that the refusal can name the request's id.
     pub(crate) fn parse_noting(
         bytes: &'b [u8],
         limits: &Limits,

@@ -142,12 +142,28 @@ impl Parser<'_> {
 
     fn member_name(&mut self) -> Result<State, JsonError> {
         self.string()?;
+        self.note_prototype();
         self.skip_whitespace();
         if self.bytes.get(self.at) != Some(&b':') {
             return Err(self.syntax());
         }
         self.at += 1;
         Ok(State::Value)
+    }
+
+    /// Notes a member named `__proto__`. `JSON.parse` makes it an ordinary member, but copying such an object member by
+    /// member, which JavaScript servers do, turns its value into the prototype: members would appear that no policy saw.
+    fn note_prototype(&mut self) {
+        const PROTOTYPE: &str = "__proto__";
+        let Some(name) = self.nodes.last() else { return };
+        let inner = self.text.get(name.inner()).unwrap_or_default();
+        let found = match name.tag {
+            Tag::Escaped => string::decode(inner) == PROTOTYPE,
+            _ => inner == PROTOTYPE,
+        };
+        if found {
+            self.flaw.get_or_insert(JsonError::new("parse.prototype_member", name.start as usize));
+        }
     }
 
     fn close(&mut self, byte: u8) -> Result<State, JsonError> {

@@ -150,6 +150,14 @@ fn duplicate_members_are_refused_at_any_depth_and_after_decoding() {
 }
 
 #[test]
+fn a_member_named_proto_is_refused_at_any_depth_and_after_decoding() {
+    for text in [r#"{"__proto__":{}}"#, r#"[{"a":{"__pro\u0074o__":1}}]"#] {
+        assert_eq!(code(text), "parse.prototype_member", "{text}");
+    }
+    assert_eq!(code(r#"{"a":"__proto__","constructor":{},"__proto":1}"#), "accepted");
+}
+
+#[test]
 fn the_second_of_two_equal_names_is_reported() {
     let error = parse(r#"{"a":1,"b":2,"a":3}"#).unwrap_err();
     assert_eq!(error.offset, 13);

@@ -112,6 +112,12 @@ fn the_line_feed_of_a_split_line_end_settles_at_once() {
 }
 
 #[test]
+fn an_empty_chunk_inside_a_line_end_changes_nothing() {
+    let (events, open) = decode(b"data: a\r\ndata: b\r\n\r\n", &[8, 8]);
+    assert_eq!((events.len(), events[0].data.as_deref(), open), (1, Some("a\nb"), 0));
+}
+
+#[test]
 fn a_block_without_its_blank_line_is_no_event() {
     let (events, open) = decode(b"data: a\n\ndata: b\n", &[]);
     assert_eq!((events.len(), open), (1, 8));
@@ -132,6 +138,25 @@ fn limits_and_encoding_errors_are_final_and_keep_earlier_events() {
     let mut decoder = Decoder::default();
     assert_eq!(decoder.push(b"data: a\n\ndata: \xff\n\n", &mut events), Err(SseError::InvalidUtf8));
     assert_eq!(events.len(), 2);
+}
+
+#[test]
+fn the_limit_is_the_same_wherever_a_line_end_is_cut() {
+    let limits = SseLimits { max_event_bytes: 8 };
+    for (stream, fits) in [
+        (&b"data: x\r\n\r\n"[..], false),
+        (b": 23456\r\n\r\n", true),
+        (b": 234567\r\n", false),
+        (b": 234567\n", false),
+    ] {
+        for cut in 0..=stream.len() {
+            let mut decoder = Decoder::new(limits);
+            let (first, second) = stream.split_at(cut);
+            let mut events = Vec::new();
+            let outcome = decoder.push(first, &mut events).and_then(|()| decoder.push(second, &mut events));
+            assert_eq!(outcome.is_ok(), fits, "{stream:?} cut at {cut}");
+        }
+    }
 }
 
 #[test]
