@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ class Case:
     def __init__(
         self, server: ToolServer, allowed: tuple[str, dict[str, Any], str], denied: tuple[str, dict[str, Any]],
         intercepted: tuple[str, dict[str, Any]], happened: Callable[[], int] | None = None, modern: bool = True,
+        prepare: Callable[[], object] = lambda: None,
     ) -> None:
         self.server = server
         self.allowed = allowed
@@ -33,6 +36,8 @@ class Case:
         self.happened = happened
         """How often the intercepted call has taken effect."""
         self.modern = modern
+        self.prepare = prepare
+        """Makes the intercepted call possible (again)."""
 
 
 def everything(folder: Path) -> Case:
@@ -55,6 +60,7 @@ def filesystem(folder: Path) -> Case:
         ("write_file", {"path": str(shelf / "note.txt"), "content": "gone"}),
         ("create_directory", {"path": str(shelf / "new")}),
         happened=lambda: int((shelf / "new").exists()),
+        prepare=lambda: shutil.rmtree(shelf / "new", ignore_errors=True),
     )
 
 
@@ -68,8 +74,14 @@ def git(folder: Path) -> Case:
     (repository / "a.txt").write_text("one\n")
     run("add", "a.txt")
     run("commit", "-q", "-m", "first")
-    (repository / "a.txt").write_text("two\n")
-    run("add", "a.txt")
+    run("config", "commit.gpgsign", "false")
+    lines = itertools.count()
+
+    def change() -> None:
+        (repository / "a.txt").write_text(f"{next(lines)}\n")
+        run("add", "a.txt")
+
+    change()
     where = {"repo_path": str(repository)}
     return Case(
         servers.git(folder, repository),
@@ -77,6 +89,7 @@ def git(folder: Path) -> Case:
         ("git_reset", where),
         ("git_commit", {**where, "message": "second"}),
         happened=lambda: int(run("rev-list", "--count", "HEAD")) - 1,
+        prepare=change,
     )
 
 
@@ -95,6 +108,20 @@ def running(case: Case, folder: Path) -> Iterator[Stack]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def patient(case: Case, folder: Path) -> Iterator[Stack]:
+    """The server holds a call for up to fifteen seconds before it sends the client away."""
+    with stack.running(
+        "call",
+        folder / f"{case.server.process.name}-patient",
+        case.server.address,
+        intercepted=INTERCEPTED,
+        timeout_s=25,
+        approvals={"hold_seconds": 15, "page_url": "https://approvals.test/{id}"},
+    ) as started:
+        yield started
+
+
 @pytest.mark.parametrize("sdk", CLIENTS, ids=str)
 def test_a_client_sees_what_was_allowed_and_what_was_denied_and_stays_usable(sdk: Sdk, case: Case, running: Stack) -> None:
     """A2, A3, A10, A11: only the URL and the token are new; after a Deny the same connection still works."""
@@ -110,8 +137,6 @@ def test_a_client_sees_what_was_allowed_and_what_was_denied_and_stays_usable(sdk
     assert "denied" in seen.text(1).lower()
     assert wanted in seen.text(2), "the connection must stay usable after a Deny"
     assert tool in seen.steps[3]["tools"]
-    if case.happened:
-        assert case.happened() in (0, 1)
 
 
 @pytest.mark.parametrize("sdk", CLIENTS, ids=str)
@@ -129,3 +154,45 @@ def test_a_client_sees_that_a_person_has_to_decide(sdk: Sdk, case: Case, running
     assert "tools" in seen.steps[1], f"the connection must stay usable: {seen}"
     if case.happened:
         assert case.happened() == before
+
+
+@pytest.mark.parametrize("sdk", CLIENTS, ids=str)
+def test_a_waiting_client_gets_its_result_when_a_person_approves(sdk: Sdk, case: Case, patient: Stack) -> None:
+    """A6, A11: the client notices nothing but the wait, and the call takes effect once."""
+    if sdk.era == clients.MODERN and not case.modern:
+        pytest.skip("this server speaks the handshake era only, this client was pinned to the modern one")
+    tool, arguments = case.intercepted
+    case.prepare()
+    before = case.happened() if case.happened else 0
+    at_work = sdk.start(patient.url, [{"call": tool, "arguments": arguments}], token=patient.token())
+    try:
+        waiting = patient.interdict.wait_pending()
+        assert not case.happened or case.happened() == before
+        assert patient.interdict.decide(waiting["id"], "approve").status_code == 200
+    finally:
+        seen = at_work.finish()
+    assert not seen.result(0).get("isError"), f"{seen}\n{patient.tail()}"
+    assert not case.happened or case.happened() == before + 1
+
+
+@pytest.mark.parametrize("sdk", CLIENTS, ids=str)
+def test_a_client_that_can_show_a_page_is_sent_to_it(sdk: Sdk, case: Case, folder: Path) -> None:
+    """A6: -32042 or a URL elicitation, for those that declared that they can; the SDK hands the address to its caller."""
+    if sdk.era == clients.MODERN and not case.modern:
+        pytest.skip("this server speaks the handshake era only, this client was pinned to the modern one")
+    tool, arguments = case.intercepted
+    with stack.running(
+        "call",
+        folder / f"{case.server.process.name}-page-{sdk}",
+        case.server.address,
+        intercepted=INTERCEPTED,
+        approvals={"page_url": "https://approvals.test/{id}"},
+    ) as running:
+        seen = sdk.run(running.url, [{"call": tool, "arguments": arguments}], token=running.token(), elicit=True)
+        [waiting] = running.interdict.approvals("pending")
+    address = f"https://approvals.test/{waiting['id']}"
+    assert address in str(seen.report), f"{seen}\n{running.tail()}"
+    if seen.version == clients.MODERN:
+        assert any(address in str(asked) for asked in seen.report["elicitations"]), seen
+    elif "error" in seen.steps[0]:
+        assert "-32042" in str(seen.error(0)) or "UrlElicitation" in str(seen.error(0)), seen
