@@ -26,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenAddress};
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::{Authenticator, StartError};
-use crate::store::{ApprovalStore, SqliteStore, StoreError, StoreEvents};
+use crate::store::{ApprovalStore, DryStore, SqliteStore, StoreError, StoreEvents};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
 
@@ -177,6 +177,25 @@ pub async fn decider(
         settings,
     };
     Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
+}
+
+/// What `serve` would read at start, without sockets and database; the digest of the bundle.
+///
+/// # Errors
+/// What would stop the start.
+pub async fn rehearse(config: &Config) -> Result<String, ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::new());
+    let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
+    if let Some(admin) = &config.listen.admin {
+        AdminToken::open(&admin.token_file)?;
+    }
+    encrypted(Server::builder(), config)?;
+    if config.approvals.request_state_key_file.is_some() {
+        key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
+    }
+    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics).await?;
+    Ok(bundle.status().digest)
 }
 
 impl Running {
@@ -346,6 +365,15 @@ impl StoreEvents for CountExpired {
     }
 }
 
+fn encrypted(server: Server, config: &Config) -> Result<Server, ServeError> {
+    let Some(tls) = &config.listen.grpc.tls else { return Ok(server) };
+    server.tls_config(sockets::tls(tls)?).map_err(|error| ServeError::Tls {
+        key: "listen.grpc.tls",
+        file: tls.cert.clone(),
+        reason: sockets::with_sources(&error),
+    })
+}
+
 type GrpcTask = JoinHandle<Result<(), tonic::transport::Error>>;
 
 async fn serve_grpc(
@@ -356,19 +384,11 @@ async fn serve_grpc(
     let listen = &config.listen.grpc;
     // A body of the largest size fits into the windows, so that no Check waits for a window update.
     let window = u32::try_from(listen.max_message_bytes).unwrap_or(u32::MAX >> 1);
-    let mut server = Server::builder()
+    let mut server = encrypted(Server::builder(), config)?
         .initial_stream_window_size(window)
         .initial_connection_window_size(window.saturating_mul(4).min(u32::MAX >> 1))
         .max_concurrent_streams(1_024)
         .http2_keepalive_interval(Some(Duration::from_secs(30)));
-    if let Some(tls) = &listen.tls {
-        let configured = sockets::tls(tls)?;
-        server = server.tls_config(configured).map_err(|error| ServeError::Tls {
-            key: "listen.grpc.tls",
-            file: tls.cert.clone(),
-            reason: sockets::with_sources(&error),
-        })?;
-    }
     let (health, health_service) = tonic_health::server::health_reporter();
     let service = crate::frontdoor::ext_authz_service(decider, listen.max_message_bytes);
     health.set_serving::<ServiceName>().await;

@@ -4,9 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use authz_server::clock::SystemClock;
 use authz_server::store::{ApprovalReason, ApprovalState, ApprovalStore, NewApproval, SqliteStore};
+use envoy_types::ext_authz::v3::pb::CheckRequest;
+use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{self, HttpRequest};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -200,8 +205,15 @@ fn wrong_use_and_wrong_files_end_with_2_and_say_where() {
     house.write("broken/policy.rego", "package interdict.policy.x\nallow contains {");
     let text = std::fs::read_to_string(house.path().join("interdict.yaml")).unwrap();
     house.write("broken.yaml", &text.replace("[bundle]", "[bundle, broken]"));
+    house.write("nokeys.yaml", &text.replace("jwks.json", "nokeys.json"));
+    house.write(
+        "notls.yaml",
+        &text.replace("drain_seconds: 1", "tls: {cert: request.json, key: request.json}"),
+    );
     for (arguments, hint) in [
         (&["chekc"][..], "chekc"),
+        (&["config", "check", "--config", "nokeys.yaml"], "nokeys.json"),
+        (&["config", "check", "--config", "notls.yaml"], "listen.grpc.tls"),
         (&["check"], "--request"),
         (&["check", "--request", "request.json"], "pat"),
         (&["check", "--request", "nowhere.json"], "nowhere.json"),
@@ -226,6 +238,7 @@ fn wrong_use_and_wrong_files_end_with_2_and_say_where() {
 #[test]
 fn config_check_and_version_end_with_0_and_help_has_examples() {
     let house = House::new();
+    house.token();
     let ran = house.run(&["config", "check"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("correct"));
@@ -261,7 +274,7 @@ fn policy_test_ends_with_0_when_all_pass_and_1_when_one_fails_or_none_runs() {
     );
     let ran = house.run(&["policy", "test", "bundle", "--min-coverage", "100"]);
     assert_eq!(ran.code, 1, "{}", ran.out);
-    assert!(ran.out.contains("not covered"), "{}", ran.out);
+    assert!(ran.out.contains("not reached") && ran.err.contains("bundle/more/rules.rego"), "{}", ran.out);
     assert_eq!(house.run(&["policy", "test", "bundle", "--filter", "no-such-test"]).code, 1);
     house.write("bundle/house/rules_test.rego", &TESTS.replace("== 1", "== 2"));
     let ran = house.run(&["policy", "test", "bundle"]);
@@ -273,6 +286,7 @@ fn policy_test_ends_with_0_when_all_pass_and_1_when_one_fails_or_none_runs() {
 struct Server {
     child: Child,
     started: Value,
+    log: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -285,8 +299,15 @@ impl Server {
             .find(|event| event["message"] == "started")
             .unwrap();
         // Somebody has to read on, or the server waits for its log.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, started }
+        let log = std::thread::spawn(move || lines.collect::<Vec<_>>().join("\n"));
+        Self { child, started, log: Some(log) }
+    }
+
+    /// Ends the server; what it logged after its start.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.take().unwrap().join().unwrap()
     }
 
     fn admin(&self) -> String {
@@ -389,4 +410,50 @@ fn serve_ends_with_0_after_sigterm() {
     let signalled = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
     assert!(signalled.success());
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+fn call(token: &str, body: &str) -> CheckRequest {
+    let headers = [("content-type", "application/json"), ("authorization", &format!("Bearer {token}"))];
+    let http = HttpRequest {
+        method: "POST".to_owned(),
+        path: "/mcp".to_owned(),
+        host: "tools.test".to_owned(),
+        scheme: "https".to_owned(),
+        size: i64::try_from(body.len()).unwrap(),
+        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        raw_body: body.as_bytes().to_vec(),
+        ..HttpRequest::default()
+    };
+    let request = attribute_context::Request { http: Some(http), ..attribute_context::Request::default() };
+    let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
+    CheckRequest { attributes: Some(attributes) }
+}
+
+#[test]
+fn the_log_holds_no_body_no_token_and_no_argument_even_at_trace() {
+    let house = House::new();
+    let token = house.token();
+    let text = std::fs::read_to_string(house.path().join("interdict.yaml")).unwrap();
+    house.write("interdict.yaml", &format!("{text}log: {{level: trace}}\napprovals: {{hold_seconds: 0}}\n"));
+    let server = Server::start(&house);
+    let address = format!("http://{}", server.started["grpc"].as_str().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = AuthorizationClient::connect(address).await.unwrap();
+        let spoilt = format!("{}x", token);
+        for (token, tool, tail) in
+            [(&token, "good", ""), (&token, "bad", ""), (&token, "risky", ""), (&spoilt, "good", ""), (&token, "good", "{")]
+        {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"k3y":"hunter2"}}}}}}{tail}"#
+            );
+            client.check(call(token, &body)).await.unwrap();
+        }
+    });
+    let signature = token.rsplit('.').next().unwrap().to_owned();
+    let log = server.stop();
+    assert_eq!(log.matches("\"message\":\"decision\"").count(), 5, "{log}");
+    for secret in ["hunter2", "k3y", signature.as_str(), "a-token-for-tests-only"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
 }

@@ -62,7 +62,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read the configuration and the bundle as `serve` would, and say what is wrong. Opens no socket and no database.
+    /// Read everything that `serve` would (bundle, keys, certificates, tokens) and say what is wrong. Opens no socket and
+    /// no database.
     #[command(after_help = "Example:\n  interdict config check --config interdict.yaml")]
     Check(ConfigArgs),
 }
@@ -128,13 +129,10 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
 
 fn check_config(file: &std::path::Path) -> Result<u8, Failure> {
     let config = Config::load(file)?;
-    let bundle = interdict_policy::Bundle::load(&config.bundle.paths)
-        .map_err(|error| Failure::usage(format!("bundle: {error}")))?;
-    if let Some(admin) = &config.listen.admin {
-        crate::admin::AdminToken::open(&admin.token_file)
-            .map_err(|error| Failure::usage(format!("`listen.admin.token_file`: {error}")))?;
-    }
-    println!("{}: correct; bundle {}", file.display(), bundle.digest());
+    let digest = small_runtime()?
+        .block_on(crate::server::rehearse(&config))
+        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    println!("{}: correct; bundle {digest}", file.display());
     Ok(0)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use interdict_policy::{TestOutcome, TestReport, run_tests};
+use interdict_policy::{FileCoverage, TestOutcome, TestReport, run_tests};
 
 use super::{Failure, plain};
 use crate::config::Config;
@@ -64,7 +64,17 @@ pub(super) fn run(command: PolicyCommand) -> Result<u8, Failure> {
             "{percent} % of the lines are covered, {least} % are asked for"
         )));
     }
+    if args.min_coverage.is_some_and(|least| least > 0)
+        && let Some(file) = report.coverage.iter().find(|file| is_unreached(file))
+    {
+        return Err(Failure::failed(format!("{}: not reached by any test", file.file.display())));
+    }
     Ok(u8::from(!report.is_success()))
+}
+
+/// The engine counts lines of what it evaluated; of a file that no test reaches it knows nothing at all.
+fn is_unreached(file: &FileCoverage) -> bool {
+    file.covered.is_empty() && file.not_covered.is_empty()
 }
 
 fn roots(args: &TestArgs) -> Result<Vec<PathBuf>, Failure> {
@@ -79,11 +89,11 @@ fn roots(args: &TestArgs) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-/// Whole percent of all lines, rounded down; 100 when there is nothing to cover.
+/// Whole percent of all lines of reached files, rounded down; 0 when none was reached.
 fn coverage(report: &TestReport) -> usize {
     let covered: usize = report.coverage.iter().map(|file| file.covered.len()).sum();
     let missed: usize = report.coverage.iter().map(|file| file.not_covered.len()).sum();
-    (covered * 100).checked_div(covered + missed).unwrap_or(100)
+    (covered * 100).checked_div(covered + missed).unwrap_or(0)
 }
 
 fn print_text(report: &TestReport, percent: usize) {
@@ -96,16 +106,21 @@ fn print_text(report: &TestReport, percent: usize) {
                 println!("ERROR {name} in {}: {}", result.file.display(), plain::text(message));
             }
         }
+        if !matches!(result.outcome, TestOutcome::Pass) {
+            for print in &result.prints {
+                println!("      {}", plain::text(print));
+            }
+        }
     }
     println!();
     for file in &report.coverage {
         let lines = file.covered.len() + file.not_covered.len();
-        let share = (file.covered.len() * 100).checked_div(lines).unwrap_or(100);
-        print!("{share:>3} % {}", file.file.display());
-        if file.not_covered.is_empty() {
-            println!();
-        } else {
-            println!("  not covered: {}", ranges(&file.not_covered));
+        match (file.covered.len() * 100).checked_div(lines) {
+            None => println!("  0 % {}  not reached by any test", file.file.display()),
+            Some(100) => println!("100 % {}", file.file.display()),
+            Some(share) => {
+                println!("{share:>3} % {}  not covered: {}", file.file.display(), ranges(&file.not_covered));
+            }
         }
     }
     println!("\n{} passed, {} failed, {percent} % of the policy lines covered", report.passed, report.failed);
