@@ -243,7 +243,8 @@ proptest! {
 
 #[test]
 fn rule_02_events_in_an_order_that_cannot_be_deny() {
-    let illegal: [(&str, fn(&mut Bench)); 5] = [
+    type Happening = fn(&mut Bench);
+    let illegal: [(&str, Happening); 5] = [
         ("body before headers", |bench| {
             bench.on(Event::RequestBody { size: 1, end: true });
         }),
