@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE))
 
 from bodies import bodies  # noqa: E402
 
-COUNT = int(os.environ.get("INTERDICT_DIFFERENTIAL_COUNT", "40000"))
+COUNT = int(os.environ.get("INTERDICT_DIFFERENTIAL_COUNT", "30000"))
 
 
 def reader():

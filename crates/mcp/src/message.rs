@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::json::{Document, Kind, Value};
-use crate::{Era, Method};
+use crate::{Era, Limits, Method, Numbers};
 
 /// A request id as its raw JSON token (`7`, `"abc"`), so that an answer echoes exactly what the client sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ impl<'a> Id<'a> {
     /// The id with this token, if it is one: a JSON string or an integer literal.
     #[must_use]
     pub fn from_raw(token: &'a str) -> Option<Id<'a>> {
-        let limits = crate::Limits { numbers: crate::Numbers::Exact, ..crate::Limits::default() };
+        let limits = Limits { max_bytes: token.len(), max_depth: 0, max_tokens: 1, numbers: Numbers::Exact };
         let document = Document::parse(token.as_bytes(), &limits).ok()?;
         (is_id_token(document.root()) && document.root().raw() == token).then_some(Id(token))
     }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::json::Value;
-use crate::message::is_id_token;
 use crate::reply::{self, Facts, Reply, code};
 use crate::{Era, Id};
 
@@ -192,7 +191,7 @@ impl Fault {
         let status = match (self.status, &target) {
             (Status::Fixed(status), _) => status,
             (Status::Gentle(_), Target::Request(_) | Target::Batch(_)) if lenient => 200,
-            // An unknown notification is dropped in every revision; see `wire` in the documentation.
+            // An unknown notification is dropped in every revision: 202 is the one answer that every client takes.
             (Status::Gentle(_), Target::Silence) if lenient || self.rpc_code == code::METHOD_NOT_FOUND => 202,
             (Status::Gentle(status), _) => status,
         };
@@ -238,7 +237,7 @@ fn message_target(message: Value<'_>) -> Target {
         }
     }
     match (methods, method, ids, id) {
-        (1, Some(_), 1, Some(id)) if is_id_token(id) => Target::Request(id.raw().to_owned()),
+        (1, Some(_), 1, Some(id)) if Id::from_raw(id.raw()).is_some() => Target::Request(id.raw().to_owned()),
         (1, Some(method), 0, _) if method.starts_with("notifications/") => Target::Silence,
         (0, _, _, _) if outcomes > 0 => Target::Silence,
         _ => Target::Nobody,
