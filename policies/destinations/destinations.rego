@@ -10,11 +10,6 @@ import data.interdict.lib.arguments
 # One lookup: a tool without destinations costs nothing more.
 checks := data.interdict.destinations.tools[input.server.id][input.mcp.tool]
 
-deny contains reasons.configuration if {
-	checks
-	not well_formed
-}
-
 deny contains reasons.missing if {
 	some check in checks
 	not check.optional == true
@@ -70,26 +65,37 @@ approved(host) if {
 	not contains(host, ".xn--")
 }
 
-well_formed if {
+reasons := {
+	"missing": {"code": "destination_missing", "message": "An address that must be checked is missing."},
+	"form": {"code": "destination_form", "message": "An address does not have the strict form that can be checked."},
+	"host": {"code": "destination_host", "message": "An address leads to a host that is not approved."},
+}
+
+# Checked once, when the bundle is loaded.
+mistake contains {"code": "destination", "message": sprintf("A destination of tool `%v` of server `%v` is wrong.", [tool, server])} if {
+	some server, tools in data.interdict.destinations.tools
+	some tool, list in tools
+	some check in list
+	not well_formed(check)
+}
+
+mistake contains {"code": "hosts", "message": "`hosts` of the destinations is a list of lower-case names or `*.name`."} if {
+	data.interdict.destinations
+	not hosts_well_formed
+}
+
+well_formed(check) if {
+	is_array(check.path)
+	count(check.path) > 0
+	count([part | some part in check.path; part == "*"]) < 2
+	check.kind in {"url", "email"}
+	is_boolean(object.get(check, "optional", false))
+	object.keys(check) - {"path", "kind", "optional"} == set()
+}
+
+hosts_well_formed if {
 	is_array(data.interdict.destinations.hosts)
 	every host in data.interdict.destinations.hosts {
 		regex.match(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$`, host)
 	}
-	every check in checks {
-		is_array(check.path)
-		count(check.path) > 0
-		check.kind in {"url", "email"}
-		is_boolean(object.get(check, "optional", false))
-		object.keys(check) - {"path", "kind", "optional"} == set()
-	}
-}
-
-reasons := {
-	"configuration": {
-		"code": "destination_configuration",
-		"message": "The destinations of this tool are not written correctly.",
-	},
-	"missing": {"code": "destination_missing", "message": "An address that must be checked is missing."},
-	"form": {"code": "destination_form", "message": "An address does not have the strict form that can be checked."},
-	"host": {"code": "destination_host", "message": "An address leads to a host that is not approved."},
 }

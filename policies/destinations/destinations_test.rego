@@ -120,17 +120,22 @@ test_other_schemes_when_declared if {
 	}
 }
 
-test_a_declaration_with_a_mistake_denies if {
+test_a_declaration_with_a_mistake_is_found_at_load if {
 	every check in [{"path": ["url"], "kind": "uri"}, {"path": ["url"]}, {"path": [], "kind": "url"}, {"kind": "url"}] {
-		"destination_configuration" in denied([check], {"url": "https://example.com/"})
+		count(destinations.mistake) == 1 with data.interdict.destinations as {
+			"hosts": hosts,
+			"tools": {"web": {"send": [check]}},
+		}
+	}
+	count(destinations.mistake) == 0 with data.interdict.destinations as {
+		"hosts": hosts,
+		"tools": {"web": {"send": [url, mail]}},
 	}
 }
 
-test_a_host_list_with_a_mistake_denies if {
-	every list in [["*"], ["https://example.com"], ["Example.com"]] {
-		some reason in destinations.deny with input as call({"url": "https://example.com/"})
-			with data.interdict.destinations as {"hosts": list, "tools": {"web": {"send": [url]}}}
-		reason.code == "destination_configuration"
+test_a_host_list_with_a_mistake_is_found_at_load if {
+	every list in [["*"], ["https://example.com"], ["Example.com"], "example.com"] {
+		count(destinations.mistake) == 1 with data.interdict.destinations as {"hosts": list}
 	}
 }
 

@@ -9,11 +9,6 @@ deny contains reasons[name] if {
 	some name, "deny" in found
 }
 
-deny contains reasons.configuration if {
-	declared
-	not well_formed
-}
-
 intercept contains reasons[name] if {
 	declared
 	some name, "ask" in found
@@ -37,19 +32,22 @@ texts := {text | walk(input.mcp.arguments, [_, text]); is_string(text)} | {name 
 
 verbs := `(?i)\b(delete|drop|truncate|purge)\b`
 
-well_formed if {
-	object.keys(declared) - {"action", "sql"} == set()
-	count(object.keys(declared)) > 0
-	every _, what in declared {
-		what in {"ask", "deny"}
-	}
-}
-
 reasons := {
 	"tool": {"code": "destructive_tool", "message": "The tool destroys what it is called on."},
 	"sql": {"code": "destructive_sql", "message": "The arguments hold a statement that destroys data."},
-	"configuration": {
-		"code": "destructive_configuration",
-		"message": "The declaration of this tool is not written correctly.",
-	},
+}
+
+# Checked once, when the bundle is loaded.
+mistake contains {"code": "destructive", "message": sprintf("The declaration of tool `%v` of server `%v` is wrong.", [tool, server])} if {
+	some server, tools in data.interdict.destructive
+	some tool, declaration in tools
+	not well_formed(declaration)
+}
+
+well_formed(declaration) if {
+	object.keys(declaration) - {"action", "sql"} == set()
+	count(object.keys(declaration)) > 0
+	every _, what in declaration {
+		what in {"ask", "deny"}
+	}
 }

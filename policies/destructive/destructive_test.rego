@@ -40,10 +40,11 @@ test_other_words_are_silent if {
 
 test_a_tool_without_sql_is_not_searched if denied({"action": "ask"}, {"q": "drop table t"}) == set()
 
-test_a_declaration_with_a_mistake_denies if {
+test_a_declaration_with_a_mistake_is_found_at_load if {
 	every declared in [{}, {"action": "allow"}, {"sql": true}, {"verbs": "deny"}] {
-		"destructive_configuration" in denied(declared, {})
+		count(destructive.mistake) == 1 with data.interdict.destructive as {"db": {"run": declared}}
 	}
+	count(destructive.mistake) == 0 with data.interdict.destructive as {"db": {"run": {"sql": "ask", "action": "deny"}}}
 }
 
 test_a_tool_that_is_not_declared_is_silent if {

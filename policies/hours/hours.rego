@@ -10,11 +10,6 @@ deny contains reasons.outside if {
 	not inside
 }
 
-deny contains reasons.configuration if {
-	hours
-	not well_formed
-}
-
 intercept contains reasons.outside if {
 	hours.outside == "ask"
 	concerned
@@ -50,21 +45,25 @@ minutes(text) := (two_digits(hour) * 60) + two_digits(minute) if {
 # "08" is no number in JSON, "108" is.
 two_digits(text) := to_number(concat("", ["1", text])) - 100
 
-well_formed if {
-	object.keys(hours) - {"time_zone", "days", "from", "to", "outside", "tools"} == set()
-	hours.outside in {"ask", "deny"}
-	is_string(hours.time_zone)
-	count(hours.days) > 0
-	every day in hours.days {
+# Checked once, when the bundle is loaded.
+mistake contains {"code": "hours", "message": sprintf("The hours of server `%v` are wrong.", [server])} if {
+	some server, declared in data.interdict.hours
+	not well_formed(declared)
+}
+
+well_formed(declared) if {
+	object.keys(declared) - {"time_zone", "days", "from", "to", "outside", "tools"} == set()
+	declared.outside in {"ask", "deny"}
+	is_string(declared.time_zone)
+	is_string(time.weekday([0, declared.time_zone]))
+	count(declared.days) > 0
+	every day in declared.days {
 		day in weekdays
 	}
-	minutes(hours.from) < minutes(hours.to)
-	is_array(object.get(hours, "tools", []))
+	minutes(declared.from) < minutes(declared.to)
+	is_array(object.get(declared, "tools", []))
 }
 
 weekdays := {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
-reasons := {
-	"outside": {"code": "outside_hours", "message": "Outside of the hours of this server."},
-	"configuration": {"code": "hours_configuration", "message": "The hours of this server are not written correctly."},
-}
+reasons := {"outside": {"code": "outside_hours", "message": "Outside of the hours of this server."}}

@@ -69,7 +69,7 @@ test_lists_work_at_all_hours if {
 	denied(declared("deny"), request) == set()
 }
 
-test_hours_with_a_mistake_deny if {
+test_hours_with_a_mistake_are_found_at_load if {
 	every change in [
 		{"from": "8:00"},
 		{"to": "25:00"},
@@ -80,8 +80,9 @@ test_hours_with_a_mistake_deny if {
 		{"zone": "x"},
 		{"tools": "pay"},
 	] {
-		"hours_configuration" in denied(object.union(declared("deny"), change), at("2026-11-19T12:00:00Z"))
+		count(hours.mistake) == 1 with data.interdict.hours as {"bank": object.union(declared("deny"), change)}
 	}
+	count(hours.mistake) == 0 with data.interdict.hours as {"bank": declared("ask")}
 }
 
 test_a_server_without_hours_is_silent if {

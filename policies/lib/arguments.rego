@@ -4,18 +4,16 @@ package interdict.lib.arguments
 # The values at a path: an array with one element, or, when the path has "*" (the elements of an array, once), one
 # per element. A value that is not there is an empty set, which no JSON value can be, so that "missing" is never
 # mistaken for null or for "nothing to check".
-at(path) := [value] if {
+at(path) := [object.get(input.mcp.arguments, path, set())] if {
 	not "*" in path
-	value := pick(input.mcp.arguments, path)
-}
-
-at(path) := values if {
+	is_object(input.mcp.arguments)
+} else := values if {
 	"*" in path
 	[index] := [i | some i, "*" in path]
 	before := array.slice(path, 0, index)
 	after := array.slice(path, index + 1, count(path))
 	values := each(pick(input.mcp.arguments, before), after)
-}
+} else := [set()]
 
 # Whether a value of at() is a missing one.
 missing(value) if is_set(value)

@@ -91,19 +91,26 @@ test_every_element_of_a_list if {
 	denied([each], {}) == {"limit_missing"}
 }
 
-test_a_limit_with_a_mistake_denies if {
+test_a_limit_with_a_mistake_is_found_at_load if {
 	every limit in [
 		{"path": ["amount"], "type": "number", "maximum": 5},
+		{"path": ["amount"], "type": "number", "max": "5"},
 		{"path": ["amount"], "type": "float"},
 		{"path": [], "type": "number"},
+		{"path": ["a", "*", "b", "*"], "type": "number"},
 		{"path": "amount", "type": "number"},
 		{"type": "number"},
 		{"path": ["amount"], "type": "string", "max": 5},
+		{"path": ["amount"], "type": "string", "pattern": "("},
 		{"path": ["amount"], "type": "number", "pattern": "x"},
 		{"path": ["amount"], "type": "number", "optional": "yes"},
 	] {
-		"limit_configuration" in denied([limit], {"amount": 1})
+		count(limits.mistake) == 1 with data.interdict.limits as {"bank": {"pay": [limit]}}
 	}
+}
+
+test_limits_without_a_mistake_pass if {
+	count(limits.mistake) == 0 with data.interdict.limits as {"bank": {"pay": [amount, currency, iban, note, each]}}
 }
 
 test_a_tool_without_limits_is_silent if {

@@ -10,6 +10,9 @@ use crate::BundleError;
 /// The four sets that a topic may define.
 pub(crate) const SETS: [&str; 4] = ["allow", "deny", "intercept", "obligation"];
 
+/// The set that a topic may define for the load: what is wrong with the data that it reads.
+pub(crate) const MISTAKE: &str = "mistake";
+
 /// Topic -> the sets that it defines.
 pub(crate) type Topics = BTreeMap<String, BTreeSet<String>>;
 
@@ -53,7 +56,7 @@ pub(crate) fn policy(
                 format!("Names that start with `__`, as `{}`, are reserved.", rule.name),
             );
         }
-        if !SETS.contains(&rule.name.as_str()) {
+        if !SETS.contains(&rule.name.as_str()) && !(rule.name == MISTAKE && topic.is_some()) {
             continue;
         }
         match topic {

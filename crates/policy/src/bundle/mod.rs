@@ -157,14 +157,36 @@ fn probe(program: &Program, topics: &check::Topics) -> Result<(), BundleError> {
         None => BundleError::new("bundle.rego", format!("{}.", text.trim())),
     };
     let mut engine = program.engine(None).map_err(|error| failed(&error))?;
+    engine.add_data(program.data()).map_err(|error| failed(&error.to_string()))?;
     for (topic, sets) in topics {
         for set in sets {
             let path = program::path_of_set(topic, set);
             // Compiling analyses every module and evaluates nothing.
-            engine.compile_with_entrypoint(&path.into()).map_err(|error| failed(&error.to_string()))?;
+            engine
+                .compile_with_entrypoint(&path.clone().into())
+                .map_err(|error| failed(&error.to_string()))?;
+            if set == check::MISTAKE {
+                let found = engine.clone().eval_rule(path).map_err(|error| failed(&error.to_string()))?;
+                mistakes(topic, &found)?;
+            }
         }
     }
     Ok(())
+}
+
+/// The bundle is refused with the first thing that a topic finds wrong with its data.
+fn mistakes(topic: &str, found: &regorus::Value) -> Result<(), BundleError> {
+    let wrong = |message: String| Err(BundleError::new("bundle.policy_data", message));
+    let Ok(found) = found.as_set() else {
+        return wrong(format!("`mistake` of topic `{topic}` is not a set."));
+    };
+    match found.first() {
+        None => Ok(()),
+        Some(first) => {
+            let text = first["message"].as_string().map_or("It gives no message.", |text| &**text);
+            wrong(format!("Topic `{topic}` refuses its data: {text} policies/README.md shows what is right."))
+        }
+    }
 }
 
 fn add_tests(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use regorus::{Engine, Value};
 
-use super::check::Topics;
+use super::check::{MISTAKE, Topics};
 use super::files::SourceFile;
 use super::guards::{Guard, Simple};
 use super::ordering;
@@ -70,7 +70,7 @@ impl Program {
                     .and_modify(|known| *known = None)
                     .or_insert_with(|| rule.simple.clone());
             }
-            for name in names {
+            for name in names.iter().filter(|name| *name != MISTAKE) {
                 let rules = of_topic().flat_map(|module| &module.rules).filter(|rule| rule.name == *name);
                 let bodies = rules.flat_map(|rule| &rule.bodies).map(|body| {
                     let guards = body.iter().filter_map(|guard| guard.clone().resolve(&simple));

@@ -32,8 +32,11 @@ enum Wrong {
 
 pub(crate) fn install(engine: &mut Engine) -> Result<(), String> {
     type Function = fn(&[Value]) -> Result<Value, Wrong>;
-    let functions: [(&str, u8, Function); 3] =
-        [("regex.match", 2, regex_match), ("regex.replace", 3, regex_replace), ("array.slice", 3, array_slice)];
+    let functions: [(&str, u8, Function); 3] = [
+        ("regex.match", 2, regex_match),
+        ("regex.replace", 3, regex_replace),
+        ("array.slice", 3, array_slice),
+    ];
     for (name, arity, function) in functions {
         let extension = move |arguments: Vec<Value>| function(&arguments).map_err(Into::into);
         engine.add_extension(name.into(), arity, Box::new(extension)).map_err(|error| error.to_string())?;
@@ -46,7 +49,8 @@ fn compiled(pattern: &str) -> Result<Rc<Regex>, Wrong> {
         if let Some(regex) = known.get(pattern) {
             return Ok(Rc::clone(regex));
         }
-        let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(|_| Wrong::Pattern)?;
+        let regex =
+            RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(|_| Wrong::Pattern)?;
         if known.len() >= PATTERNS {
             known.clear();
         }
