@@ -256,6 +256,7 @@ impl Running {
         }
 
         let addresses = Addresses { grpc: address, admin, metrics: prometheus };
+        warn_of_plain_text(&addresses, config.listen.grpc.tls.is_some());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             grpc = %addresses.grpc,
@@ -362,6 +363,21 @@ impl StoreEvents for CountExpired {
     fn expired(&self, count: u64) {
         self.0.approvals_expired(count);
         tracing::info!(count, "approvals expired");
+    }
+}
+
+/// Tokens and bodies cross these sockets: plain text belongs on loopback or behind something that encrypts.
+fn warn_of_plain_text(addresses: &Addresses, tls: bool) {
+    if let ListenAddress::Tcp(address) = addresses.grpc
+        && !tls
+        && !address.ip().is_loopback()
+    {
+        tracing::warn!(%address, "Checks come in plain text from other machines; set listen.grpc.tls or encrypt in front");
+    }
+    if let Some(address) = addresses.admin
+        && !address.ip().is_loopback()
+    {
+        tracing::warn!(%address, "the admin API speaks plain HTTP to other machines; put TLS in front of it");
     }
 }
 

@@ -1,5 +1,8 @@
 //! The `interdict` command as a person or a script meets it: exit codes, output, messages.
 
+// Helpers outside of test functions fail a test the same way as the tests themselves.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
