@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{agent, call, codes, project, server};
-use interdict_policy::{Bundle, EvalLimits, run_tests};
+use common::{agent, call, codes, limits, project, server};
+use interdict_policy::{Bundle, run_tests};
 use interdict_proto::enforcement::Verdict;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn the_rego_tests_of_the_default_bundle_pass() {
 #[test]
 fn the_quickstart_allows_denies_and_asks() {
     let bundle = Bundle::load(&[project("policies"), project("examples/quickstart/bundle")]).unwrap();
-    let mut evaluator = bundle.evaluator(EvalLimits::default());
+    let mut evaluator = bundle.evaluator(limits());
     let agent = agent();
     let payments = server("payments");
     let mut verdict = |tool: &str, arguments: serde_json::Value| {

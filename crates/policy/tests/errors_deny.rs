@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{Folder, agent, call, codes, decide, server};
-use interdict_policy::{Decision, EvalLimits};
+use common::{Folder, agent, call, codes, decide, limits, server};
+use interdict_policy::Decision;
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ fn row_6_a_number_above_a_string_denies() {
     let folder = Folder::new(&[("p.rego", &policy), ("own/data.yaml", "max: \"100\"")]);
     let (agent, server) = (agent(), server("payments"));
     let arguments = json!({"n": 500});
-    let mut evaluator = folder.load().unwrap().evaluator(EvalLimits::default());
+    let mut evaluator = folder.load().unwrap().evaluator(limits());
     is_error(&evaluator.decide(&call(&agent, &server, "transfer", &arguments)));
 }
 
@@ -172,7 +172,7 @@ fn an_error_in_any_set_of_any_topic_denies() {
         let folder = Folder::new(&[("a.rego", ALLOW), ("b.rego", &other)]);
         let (agent, server) = (agent(), server("payments"));
         let arguments = json!({"n": 5});
-        let mut evaluator = folder.load().unwrap().evaluator(EvalLimits::default());
+        let mut evaluator = folder.load().unwrap().evaluator(limits());
         is_error(&evaluator.decide(&call(&agent, &server, "transfer", &arguments)));
     }
 }
@@ -181,7 +181,7 @@ fn an_error_in_any_set_of_any_topic_denies() {
 fn after_an_error_the_next_decision_is_whole() {
     let policy = format!("{ALLOW}deny contains {REASON} if startswith(input.mcp.arguments.n, \"a\")\n");
     let bundle = Folder::new(&[("p.rego", &policy)]).load().unwrap();
-    let mut evaluator = bundle.evaluator(EvalLimits::default());
+    let mut evaluator = bundle.evaluator(limits());
     let (agent, server) = (agent(), server("payments"));
     for _ in 0..3 {
         let wrong = json!({"n": 5});
@@ -295,7 +295,7 @@ fn an_approval_satisfies_the_reasons_that_it_covers_and_no_other() {
     let (agent, server) = (agent(), server("payments"));
     let arguments = json!({});
     let mut input = call(&agent, &server, "transfer", &arguments);
-    let mut evaluator = bundle.evaluator(EvalLimits::default());
+    let mut evaluator = bundle.evaluator(limits());
     let mut with = |covers: &[&str]| {
         input.approval = Some(interdict_policy::ApprovalFact {
             id: "1".into(),
