@@ -16,7 +16,7 @@ import pytest
 
 from support import canary as canaries
 from support import envoy as envoys
-from support import fake_authz, mcp, protobuf, raw, stack, trap
+from support import fake_authz, mcp, paths, protobuf, raw, stack, trap
 from support.envoy import Config, Envoy
 from support.fake_authz import FakeAuthz
 from support.process import ProcessFailed
@@ -36,13 +36,18 @@ def fresh_log(canary: Canary) -> None:
 
 @contextmanager
 def proxy(
-    mode: str, authz: tuple[str, int], canary: Canary, folder: Path, adjust: Callable[[Config], None] | None = None
+    mode: str,
+    authz: tuple[str, int],
+    canary: Canary,
+    folder: Path,
+    adjust: Callable[[Config], None] | None = None,
+    minor: str = paths.NEWEST_ENVOY,
 ) -> Iterator[Envoy]:
     """Envoy in `mode` before the canary, with a decision point that the test provides."""
     config = stack.configuration(mode, authz, canary.address, timeout_s=NO_ANSWER_S)
     if adjust:
         adjust(config)
-    with Envoy(config, folder) as running:
+    with Envoy(config, folder, minor=minor) as running:
         yield running
 
 
@@ -265,19 +270,22 @@ def test_an_envoy_without_the_module_lets_nothing_through(mode: str, broken: str
     assert canary.requests() == []
 
 
+@pytest.mark.smoke
+@pytest.mark.parametrize("minor", paths.envoy_minors())
 @pytest.mark.parametrize("mode", ["call", "split"])
-def test_a_trapped_vm_lets_nothing_through(mode: str, liar: FakeAuthz, canary: Canary, folder: Path) -> None:
+def test_a_trapped_vm_lets_nothing_through(mode: str, minor: str, liar: FakeAuthz, canary: Canary, folder: Path) -> None:
     """A8: the failure policy that we ship, with a module that traps on every request."""
     liar.answer = fake_authz.always(protobuf.allowing())
-    place = folder / f"trap-{mode}"
+    place = folder / f"trap-{mode}-{minor}"
     place.mkdir()
     module = place / "filter.wasm"
     module.write_bytes(trap.module())
     config = envoys.wire(stack.configuration(mode, liar.address, canary.address), {}, module=module)
-    with Envoy(config, place) as envoy:
+    with Envoy(config, place, minor=minor) as envoy:
         for _ in range(5):
             assert refused(envoy, canary).status_code == 503
             time.sleep(0.3)
+        assert "unreachable" in envoy.process.text(), "the module did not trap, so this proves nothing"
 
 
 def test_split_mode_without_the_native_filter_refuses(liar: FakeAuthz, canary: Canary, folder: Path) -> None:
@@ -286,7 +294,11 @@ def test_split_mode_without_the_native_filter_refuses(liar: FakeAuthz, canary: C
         refused(envoy, canary)
 
 
-def test_a_call_filter_without_the_header_hold_flag_says_so_within_seconds(liar: FakeAuthz, canary: Canary, folder: Path) -> None:
+@pytest.mark.smoke
+@pytest.mark.parametrize("minor", paths.envoy_minors())
+def test_a_call_filter_without_the_header_hold_flag_says_so_within_seconds(
+    minor: str, liar: FakeAuthz, canary: Canary, folder: Path
+) -> None:
     """A8: instead of hanging, an answer that names the field to set."""
     liar.answer = fake_authz.always(protobuf.allowing())
 
@@ -294,10 +306,52 @@ def test_a_call_filter_without_the_header_hold_flag_says_so_within_seconds(liar:
         hits = [node for node in envoys.walk(config) if node.pop("allow_on_headers_stop_iteration", None) is not None]
         assert hits, "the shipped configuration does not set the flag"
 
-    with proxy("call", liar.address, canary, folder / "unhold", unhold) as envoy:
+    with proxy("call", liar.address, canary, folder / f"unhold-{minor}", unhold, minor) as envoy:
         answer = refused(envoy, canary, within_s=2.5)
     assert "enforcer.header_hold_missing" in answer.text
     assert "allow_on_headers_stop_iteration" in answer.text
+
+
+@pytest.mark.parametrize("mode", stack.MODES)
+def test_a_cluster_that_is_removed_while_a_decision_is_pending_refuses_the_call(
+    mode: str, liar: FakeAuthz, canary: Canary, folder: Path
+) -> None:
+    """A8: by the control plane, in the middle of a call; calls after it are refused as well, and Envoy lives on."""
+    release = threading.Event()
+    liar.answer = fake_authz.silent(release)
+    before = len(liar.requests)
+    place = folder / f"cds-{mode}"
+    place.mkdir()
+    clusters = place / "clusters.json"
+
+    def publish(items: list[Config]) -> None:
+        draft = place / "clusters.new"
+        typed = [{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", **item} for item in items]
+        draft.write_text(json.dumps({"version_info": str(len(items)), "resources": typed}))
+        draft.replace(clusters)
+
+    def hand_over(config: Config) -> None:
+        publish([item for item in config["static_resources"]["clusters"] if item["name"] == stack.SERVER_CLUSTER])
+        envoys.remove_cluster(config, stack.SERVER_CLUSTER)
+        config["node"] = {"id": "test", "cluster": "test"}
+        config["dynamic_resources"] = {"cds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(clusters)}}}
+
+    answers: list[httpx.Response] = []
+    try:
+        with proxy(mode, liar.address, canary, place, hand_over) as envoy:
+            held = threading.Thread(target=lambda: answers.append(refused(envoy, canary)))
+            held.start()
+            deadline = time.monotonic() + 5
+            while len(liar.requests) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert len(liar.requests) > before, "the call never reached the decision point"
+            publish([])
+            held.join(10)
+            assert answers, "the call hangs"
+            refused(envoy, canary)
+            assert envoy.process.running
+    finally:
+        release.set()
 
 
 # --- the real server dies -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from support import canary as canaries
-from support import mcp, paths, stack
+from support import envoy as envoys
+from support import mcp, paths, stack, traffic
 from support.servers import Canary
 from support.stack import Stack
 
@@ -22,7 +24,13 @@ pytestmark = pytest.mark.smoke
 def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Stack]:
     minor, mode = request.param.split("-")
     with stack.running(
-        mode, folder / request.param, canary.address, denied=["forbidden"], intercepted=["careful"], minor=minor
+        mode,
+        folder / request.param,
+        canary.address,
+        denied=[traffic.DENIED_TOOL],
+        intercepted=["careful"],
+        adjust=lambda config: envoys.follow_downstream_protocol(config, stack.TOOL_CLUSTER),
+        minor=minor,
     ) as started:
         yield started
 
@@ -97,6 +105,16 @@ def test_large_arguments_pass_and_too_large_ones_do_not(running: Stack, arrivals
     answer = running.post(mcp.call(8, "welcome", {"text": "x" * 1_200_000}))
     assert answer.status_code != 200 or b'"error"' in answer.content
     assert arrivals.requests() == []
+
+
+def test_mixed_traffic_arrives_exactly_as_allowed(running: Stack, arrivals: Canary) -> None:
+    """A1, A4: HTTP/1.1 and HTTP/2, odd pieces, trailers; `test_canary.py` does the same at length on the newest minor."""
+    work = traffic.calls(240, running.token(), seed=11)
+    observed = asyncio.run(asyncio.wait_for(traffic.drive(running.envoy.port, work), 120))
+    assert [item.problem for item in observed if item.problem] == []
+    arrived = arrivals.requests()
+    assert sorted(request.body for request in arrived) == sorted(call.body for call in work if call.allowed)
+    assert {request.version for request in arrived} == {"1.1", "2"}
 
 
 def rpc(answer: httpx.Response) -> dict[str, Any]:
