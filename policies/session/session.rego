@@ -24,7 +24,8 @@ allow contains reasons.granted if {
 	input.mcp.method == "prompts/get"
 	some role in input.agent.roles
 	some server in [input.server.id, "*"]
-	tools.matches(data.interdict.roles[role].prompts[server], input.mcp.name)
+	patterns := data.interdict.roles[role].prompts[server]
+	tools.matches(patterns, input.mcp.name)
 }
 
 allow contains reasons.granted if {
@@ -59,8 +60,9 @@ session_methods := {
 }
 
 has_role if {
+	roles := data.interdict.roles
 	some role in input.agent.roles
-	data.interdict.roles[role]
+	roles[role]
 }
 
 # A URI that begins with one of the prefixes. One that climbs, or could be decoded into climbing, is never within.

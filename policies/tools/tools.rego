@@ -6,13 +6,14 @@ allow contains {"code": "granted", "message": "A role of the agent grants this t
 	roles := data.interdict.roles
 	some role in input.agent.roles
 	some server in [input.server.id, "*"]
-	matches(roles[role].tools[server], input.mcp.tool)
+	patterns := roles[role].tools[server]
+	matches(patterns, input.mcp.tool)
 }
 
 # A name of the list, or a pattern of it that ends with "*" and begins the name. Names are compared exactly.
-matches(patterns, name) if name in patterns
-
 matches(patterns, name) if {
+	name in patterns
+} else if {
 	some pattern in patterns
 	endswith(pattern, "*")
 	startswith(name, trim_suffix(pattern, "*"))

@@ -166,3 +166,66 @@ fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
         None => outcome::failure("policy.evaluation_error", "Evaluation failed."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use interdict_proto::enforcement::Verdict;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{AgentFact, EnforcerFact, HttpFact, McpFact, MessageKind};
+
+    const AGENT: &str = "agents: [{id: a, owner: o, tenant: t, identities: [{issuer: i, subject: s}]}]";
+    const SERVER: &str =
+        "servers: [{id: s, owner: o, tenant: t, resource: \"https://s/mcp\", hosts: [\"*\"], paths: [/mcp]}]";
+    const ALLOW: &str =
+        "package interdict.policy.own\nallow contains {\"code\": \"ok\", \"message\": \"ok\"}\n";
+
+    #[test]
+    fn a_panic_of_the_engine_denies_and_the_engine_is_rebuilt() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", ALLOW)] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let bundle = Bundle::load(&[folder.path().to_owned()]).unwrap();
+        let mut evaluator =
+            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() });
+        // Past the check at load, which refuses this built-in: in regorus 0.14.1 it panics.
+        let mut engine = Engine::new();
+        let panicking = ALLOW
+            .replace("}\n", "} if strings.count(input.mcp.arguments.s, input.mcp.arguments.part) == 0\n");
+        engine.add_policy("p.rego".into(), panicking).unwrap();
+        let topic = evaluator.engines.get_mut("own").unwrap();
+        topic.pristine = Some(engine);
+
+        let mut decide = |part: &str| {
+            let arguments = json!({"s": "secret", "part": part});
+            let registry = bundle.registry();
+            let decision = evaluator.decide(&Input {
+                time: jiff::Timestamp::UNIX_EPOCH,
+                enforcer: EnforcerFact { kind: "call", version: "" },
+                agent: AgentFact { agent: registry.agent("a").unwrap(), assurance: 1, instance: None },
+                principal: None,
+                server: registry.server("s").unwrap(),
+                http: HttpFact { method: "POST", path: "/mcp", host: "h", source_address: "" },
+                mcp: McpFact {
+                    era: "2025-06-18",
+                    kind: MessageKind::Request,
+                    method: Some("tools/call"),
+                    tool: Some("t"),
+                    name: None,
+                    uri: None,
+                    arguments: Some((&arguments).into()),
+                },
+                approval: None,
+            });
+            (decision.verdict, decision.reasons[0].code.clone())
+        };
+        for _ in 0..2 {
+            assert_eq!(decide("x"), (Verdict::Allow, "policy.ok".into()));
+            assert_eq!(decide(""), (Verdict::Deny, "policy.panic".into()));
+        }
+    }
+}

@@ -79,8 +79,8 @@ fn an_impure_builtin_is_found_wherever_it_stands() {
 
 #[test]
 fn syntax_errors_name_the_line() {
-    refused_policy("deny contains {", "bundle.rego");
-    let error = refused(&[("x.rego", "package a\nx := 1 +\n")], "bundle.rego", Some(2));
+    refused_policy("x := := 1", "bundle.rego");
+    let error = refused(&[("x.rego", "package a\nx := 1 + ]\n")], "bundle.rego", Some(2));
     assert!(error.file.unwrap().ends_with("x.rego"));
 }
 
@@ -329,4 +329,24 @@ fn the_example_bundles_load() {
         ])
         .is_ok()
     );
+}
+
+#[test]
+fn the_examples_of_the_policies_page_load() {
+    let page = std::fs::read_to_string(project("policies/README.md")).unwrap();
+    let block = |start: &str| {
+        let from = page.find(start).unwrap_or_else(|| panic!("{start}"));
+        page[from..].split("```").next().unwrap().to_owned()
+    };
+    let registry = block("# agents/agents.yaml");
+    let (agents, servers) = registry.split_once("# servers/servers.yaml").unwrap();
+    let agents = agents.replace("servers: [files, payments]", "servers: [payments]");
+    let folder = Folder::new(&[
+        ("agents/agents.yaml", &agents),
+        ("servers/servers.yaml", servers),
+        ("data.yaml", &block("# data.yaml")),
+        ("freeze.rego", &block("package interdict.policy.freeze")),
+    ]);
+    let bundle = Bundle::load(&[project("policies"), folder.root()]).unwrap();
+    assert_eq!(bundle.registry().agents().count(), 1);
 }

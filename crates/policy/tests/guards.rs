@@ -116,6 +116,10 @@ fn guards_change_no_decision_of_hand_made_rules() {
                     list: [0, 1, 2, 3, 4, true]\n";
         let other = "package other.rules\nquery if input.mcp.tool == \"query\"\n";
         let folder = Folder::new(&[("p.rego", &policy), ("own/data.yaml", data), ("o.rego", other)]);
-        same(&folder.load().unwrap_or_else(|error| panic!("{body}: {error}")));
+        match folder.load() {
+            Ok(bundle) => same(&bundle),
+            // The engine itself refuses a variable that hides a rule.
+            Err(error) => assert!(body.contains("table in") || body.contains("table :="), "{body}: {error}"),
+        }
     }
 }

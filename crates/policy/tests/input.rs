@@ -1,0 +1,93 @@
+//! `docs/policy-input.md` lists exactly the members of the document.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Folder, agent, call, limits, project, server};
+use interdict_policy::{ApprovalFact, Principal};
+use interdict_proto::enforcement::Verdict;
+use serde_json::{Value, json};
+
+fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) if path != "mcp.arguments" => {
+            for (key, member) in members {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(member, &path, found);
+            }
+        }
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_documented_members_are_the_members_of_the_document() {
+    let (agent, server) = (agent(), server("payments"));
+    let arguments = json!({"a": 1});
+    let mut input = call(&agent, &server, "transfer", &arguments);
+    input.agent.instance = Some("7");
+    input.principal = Some(Principal { id: "ana".into(), issuer: "https://i".into() });
+    input.mcp.name = Some("n");
+    input.mcp.uri = Some("u");
+    input.approval = Some(ApprovalFact {
+        id: "1".into(),
+        approved_by: "olga".into(),
+        approved_at: common::TIME.parse().unwrap(),
+        covers: vec!["policy.x".into()],
+    });
+    let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+    let mut real = BTreeSet::new();
+    leaves(&document, "", &mut real);
+    let page = std::fs::read_to_string(project("docs/policy-input.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(real, rows.map(str::to_owned).collect());
+    assert_eq!(
+        document["time"],
+        json!({"unix_ms": 1_795_084_200_000_u64, "rfc3339": "2026-11-19T10:30:00.000Z"})
+    );
+}
+
+#[test]
+fn what_does_not_apply_is_absent() {
+    let (agent, server) = (agent(), server("payments"));
+    let none = json!({});
+    let mut input = call(&agent, &server, "", &none);
+    input.mcp.tool = None;
+    input.mcp.arguments = None;
+    let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+    assert_eq!(document["mcp"], json!({"era": "2025-06-18", "kind": "request", "method": "tools/call"}));
+    assert!(document.get("principal").is_none() && document.get("approval").is_none());
+    input.mcp.tool = Some("t");
+    let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+    assert_eq!(document["mcp"]["arguments"], json!({}));
+}
+
+#[test]
+fn numbers_of_the_body_keep_their_value() {
+    for (text, condition) in [
+        ("9007199254740993", "input.mcp.arguments.n == 9007199254740993"),
+        ("9007199254740993", "input.mcp.arguments.n != 9007199254740992"),
+        ("123456789012345678901234567890", "input.mcp.arguments.n > 123456789012345678901234567889"),
+        ("1.0", "input.mcp.arguments.n == 1"),
+        ("1e2", "input.mcp.arguments.n == 100"),
+        ("-0.5", "input.mcp.arguments.n == -0.5"),
+        ("-7", "input.mcp.arguments.n < 0"),
+    ] {
+        let body = format!("{{\"n\": {text}, \"deep\": [{{\"x\": null}}, true]}}");
+        let limits_of_reader =
+            interdict_mcp::Limits { numbers: interdict_mcp::Numbers::Exact, ..Default::default() };
+        let document = interdict_mcp::json::Document::parse(body.as_bytes(), &limits_of_reader).unwrap();
+        let policy = format!(
+            "package interdict.policy.own\nallow contains {{\"code\": \"ok\", \"message\": \"ok\"}} if {{ {condition}; input.mcp.arguments.deep == [{{\"x\": null}}, true] }}\n"
+        );
+        let bundle = Folder::new(&[("p.rego", &policy)]).load().unwrap();
+        let (agent, server) = (agent(), server("payments"));
+        let none = json!({});
+        let mut input = call(&agent, &server, "transfer", &none);
+        input.mcp.arguments = Some(document.root().into());
+        assert_eq!(bundle.evaluator(limits()).decide(&input).verdict, Verdict::Allow, "{text} {condition}");
+    }
+}
