@@ -2,6 +2,12 @@
 //!
 //! `cargo bench -p interdict-policy`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench stops at the first surprise"
+)]
 use std::path::Path;
 
 use interdict_mcp::json;

@@ -1,5 +1,11 @@
 //! What a bundle may be, and what is refused at load with file, line, a stable code and what would be right.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod common;
 
 use common::{Folder, project};

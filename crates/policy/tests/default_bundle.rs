@@ -1,5 +1,11 @@
 //! The default bundle and the quickstart, as an operator uses them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod common;
 
 use common::{agent, call, codes, limits, project, server};

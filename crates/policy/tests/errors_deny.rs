@@ -2,6 +2,12 @@
 //! operator's own `deny` rule. Every policy here allows everything unless its other rule works: if the engine lost an
 //! error, the call would be allowed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod common;
 
 use common::{Folder, agent, call, codes, decide, limits, server};

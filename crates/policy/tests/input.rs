@@ -1,5 +1,11 @@
 //! `docs/policy-input.md` lists exactly the members of the document.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod common;
 
 use std::collections::BTreeSet;

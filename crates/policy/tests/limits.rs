@@ -1,5 +1,11 @@
 //! An evaluation that takes too long, too much memory or panics is a Deny with its own code.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod common;
 
 use std::time::{Duration, Instant};

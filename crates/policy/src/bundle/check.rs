@@ -56,7 +56,8 @@ pub(crate) fn policy(
                 format!("Names that start with `__`, as `{}`, are reserved.", rule.name),
             );
         }
-        if !SETS.contains(&rule.name.as_str()) && !(rule.name == MISTAKE && topic.is_some()) {
+        let is_set = SETS.contains(&rule.name.as_str()) || (rule.name == MISTAKE && topic.is_some());
+        if !is_set {
             continue;
         }
         match topic {

@@ -5,6 +5,11 @@
 //! `>=` in it becomes a call of a function of ours that compares two numbers or two strings and fails on anything
 //! else; an error is a Deny. The edit stays inside of the line, so messages and coverage keep their line numbers.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "reading a JSON or Rego value by key never panics: what is missing is null"
+)]
+
 use regorus::{Engine, Value};
 use serde_json::Value as Tree;
 
@@ -107,7 +112,8 @@ fn operator_offset(text: &str, ordering: &Ordering) -> Option<usize> {
 
 /// Gives the engine the functions that [`make_strict`] calls.
 pub(crate) fn install(engine: &mut Engine) -> Result<(), String> {
-    let functions: [(&str, fn(std::cmp::Ordering) -> bool); 4] = [
+    type Holds = fn(std::cmp::Ordering) -> bool;
+    let functions: [(&str, Holds); 4] = [
         (LESS, std::cmp::Ordering::is_lt),
         (LESS_OR_EQUAL, std::cmp::Ordering::is_le),
         (GREATER, std::cmp::Ordering::is_gt),

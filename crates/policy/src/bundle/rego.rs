@@ -2,6 +2,11 @@
 //!
 //! regorus keeps its syntax tree to itself but hands it out as JSON; this is the one place that reads it.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "reading a JSON or Rego value by key never panics: what is missing is null"
+)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -76,7 +81,7 @@ pub(crate) fn tree(file: &Path, text: &str) -> Result<Value, BundleError> {
     let text = engine.get_ast_as_json().map_err(|error| syntax_error(file, &error.to_string()))?;
     let mut tree =
         serde_json::from_str::<Value>(&text).map_err(|error| syntax_error(file, &error.to_string()))?;
-    Ok(tree[0]["ast"].take())
+    Ok(tree.pointer_mut("/0/ast").map(Value::take).unwrap_or_default())
 }
 
 /// Parses one file.
