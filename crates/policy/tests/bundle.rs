@@ -342,7 +342,7 @@ fn the_examples_of_the_policies_page_load() {
     let page = std::fs::read_to_string(project("policies/README.md")).unwrap();
     let block = |start: &str| {
         let from = page.find(start).unwrap_or_else(|| panic!("{start}"));
-        page[from..].split("```").next().unwrap().to_owned()
+        page.split_at(from).1.split("```").next().unwrap().to_owned()
     };
     let registry = block("# agents/agents.yaml");
     let (agents, servers) = registry.split_once("# servers/servers.yaml").unwrap();
