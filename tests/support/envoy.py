@@ -206,6 +206,25 @@ def require_client_certificates(config: Config, authority: Path, certificate: Pa
             chain["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
+def speak_tls(cluster: Config, authority: Path, own: tuple[Path, Path] | None) -> None:
+    """TLS toward a cluster whose certificate is of `authority`, showing `own` (certificate, key) if there is one."""
+    common: Config = {
+        "validation_context": {
+            "trusted_ca": {"filename": str(authority)},
+            "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "localhost"}}],
+        }
+    }
+    if own is not None:
+        common["tls_certificates"] = [{"certificate_chain": {"filename": str(own[0])}, "private_key": {"filename": str(own[1])}}]
+    cluster["transport_socket"] = {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "common_tls_context": common,
+        },
+    }
+
+
 def change_plugin(config: Config, **changes: Any) -> None:
     """Changes keys of the filter's own JSON configuration, everywhere it appears; a table is merged."""
     hits = 0

@@ -204,11 +204,9 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _addresses(log: str) -> dict[str, tuple[str, int]] | None:
-    """The bound addresses from the start-up event."""
+    """The bound TCP addresses from the start-up event; None while there is no such event."""
     for line in log.splitlines():
-        if '"grpc"' not in line:
-            continue
-        found = dict(re.findall(r'"(grpc|admin|metrics)":\s*"([\d.]+:\d+)"', line))
-        if "grpc" in found:
-            return {name: (text.rsplit(":", 1)[0], int(text.rsplit(":", 1)[1])) for name, text in found.items()}
+        if '"message":"started"' in line:
+            found = re.findall(r'"(grpc|admin|metrics)":\s*"([\d.]+):(\d+)"', line)
+            return {name: (host, int(port)) for name, host, port in found}
     return None
