@@ -12,7 +12,6 @@ from typing import Any
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
-
 from scene import AGENT, Scene, running
 
 PERSON = "pat"
@@ -35,7 +34,11 @@ class Stage:
 
     def says(self, who: str, text: str) -> None:
         lines = [part for line in text.strip().splitlines() for part in textwrap.wrap(line, 74, break_long_words=False)]
-        print("\n".join(f"    {self._paint((who if i == 0 else '').rjust(14), '36')}  {line}" for i, line in enumerate(lines)))
+        print(
+            "\n".join(
+                f"    {self._paint((who if i == 0 else '').rjust(14), '36')}  {line}" for i, line in enumerate(lines)
+            )
+        )
 
 
 def text_of(result: Any) -> str:
@@ -49,7 +52,9 @@ async def play(scene: Scene, stage: Stage) -> None:
         straight from PyPI, unmodified). Between the two stands an Envoy with Interdict. The agent uses the official Python
         SDK and has no idea of any of this: it was given a URL and a token."""
     )
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {scene.token}"}, timeout=60, trust_env=False) as http:
+    async with httpx2.AsyncClient(
+        headers={"Authorization": f"Bearer {scene.token}"}, timeout=60, trust_env=False
+    ) as http:
         async with Client(streamable_http_client(scene.url, http_client=http)) as agent:
             await allowed(agent, here, stage)
             await denied(agent, scene, here, stage)
@@ -62,12 +67,17 @@ async def allowed(agent: Client, here: dict[str, str], stage: Stage) -> None:
     stage.says(AGENT, "git_log")
     result = await agent.call_tool("git_log", {**here, "max_count": 1})
     assert not result.is_error and "apple pie" in text_of(result), text_of(result)
-    stage.says("the cookbook", "\n".join(line for line in text_of(result).splitlines() if line.startswith(("Author", "Message"))))
+    stage.says(
+        "the cookbook",
+        "\n".join(line for line in text_of(result).splitlines() if line.startswith(("Author", "Message"))),
+    )
 
 
 async def denied(agent: Client, scene: Scene, here: dict[str, str], stage: Stage) -> None:
     stage.act("Act two: Deny")
-    stage.tell("A new ingredient is staged but not yet committed. The agent decides to tidy up, and git_reset would wipe it out.")
+    stage.tell(
+        "A new ingredient is staged but not yet committed. The agent decides to tidy up, and git_reset would wipe it out."
+    )
     stage.says(AGENT, "git_reset")
     result = await agent.call_tool("git_reset", here)
     stage.says("interdict", text_of(result))
@@ -81,14 +91,21 @@ async def denied(agent: Client, scene: Scene, here: dict[str, str], stage: Stage
 
 async def intercepted(agent: Client, scene: Scene, here: dict[str, str], stage: Stage) -> None:
     stage.act("Act three: Intercept")
-    stage.tell("Now the agent wants to commit the new ingredient. History is for ever, so the policy wants a person to look.")
+    stage.tell(
+        "Now the agent wants to commit the new ingredient. History is for ever, so the policy wants a person to look."
+    )
     commit = {**here, "message": "Add the secret ingredient"}
-    stage.says(AGENT, f"git_commit \"{commit['message']}\"")
+    stage.says(AGENT, f'git_commit "{commit["message"]}"')
     waiting = asyncio.ensure_future(agent.call_tool("git_commit", commit))
     approval = await asyncio.to_thread(scene.interdict.wait_pending)
     assert len(scene.commits()) == 1, "the commit did not wait"
-    stage.tell(f"The call waits. The cookbook has {len(scene.commits())} commit. Meanwhile {PERSON} opens a terminal and reads:")
-    stage.says("interdict", f"{approval['agent']} wants {approval['tool']} on {approval['server']}: {approval['arguments']['message']!r}")
+    stage.tell(
+        f"The call waits. The cookbook has {len(scene.commits())} commit. Meanwhile {PERSON} opens a terminal and reads:"
+    )
+    stage.says(
+        "interdict",
+        f"{approval['agent']} wants {approval['tool']} on {approval['server']}: {approval['arguments']['message']!r}",
+    )
     stage.says(PERSON, f"interdict approvals approve {approval['id']} --by {PERSON}")
     code, output = await asyncio.to_thread(scene.person, "approve", approval["id"], "--by", PERSON)
     assert code == 0, output
@@ -104,7 +121,9 @@ async def intercepted(agent: Client, scene: Scene, here: dict[str, str], stage: 
     second = await asyncio.to_thread(scene.interdict.wait_pending)
     assert second["id"] != approval["id"]
     stage.says(PERSON, f"interdict approvals deny {second['id']} --by {PERSON} --note 'once is enough'")
-    code, output = await asyncio.to_thread(scene.person, "deny", second["id"], "--by", PERSON, "--note", "once is enough")
+    code, output = await asyncio.to_thread(
+        scene.person, "deny", second["id"], "--by", PERSON, "--note", "once is enough"
+    )
     assert code == 0, output
     refused = await again
     assert refused.is_error
@@ -121,7 +140,9 @@ def main() -> int:
         try:
             asyncio.run(play(scene, stage))
         except BaseException:
-            print(f"\nThe demo stumbled. The logs say:\n{scene.envoy.tail()}\n{scene.interdict.tail()}", file=sys.stderr)
+            print(
+                f"\nThe demo stumbled. The logs say:\n{scene.envoy.tail()}\n{scene.interdict.tail()}", file=sys.stderr
+            )
             raise
     print("\nEverything that ran has stopped. `make up` starts the same set-up for your own MCP client.")
     return 0

@@ -93,7 +93,9 @@ def running(*, hold_seconds: int = 20, token_seconds: int = 600) -> Iterator[Sce
         cookbook = write_cookbook(folder / "cookbook")
         tools = cleanup.enter_context(servers.git(folder, cookbook))
         issuer = Issuer(folder / "issuer", ISSUER)
-        interdict = cleanup.enter_context(Interdict(folder / "interdict", None, issuer, **settings(issuer, hold_seconds)))
+        interdict = cleanup.enter_context(
+            Interdict(folder / "interdict", None, issuer, **settings(issuer, hold_seconds))
+        )
         config = stack.configuration("call", interdict.grpc, tools.address, timeout_s=hold_seconds + 10)
         envoy = cleanup.enter_context(Envoy(config, folder / "envoy"))
         yield Scene(cookbook, envoy, interdict, issuer.token(AGENT, RESOURCE, exp=issuer.now() + token_seconds))

@@ -41,7 +41,9 @@ async def main() -> None:
 
     try:
         async with (
-            httpx.AsyncClient(headers=script.get("headers", {}), timeout=httpx.Timeout(30, read=120), trust_env=False) as http,
+            httpx.AsyncClient(
+                headers=script.get("headers", {}), timeout=httpx.Timeout(30, read=120), trust_env=False
+            ) as http,
             streamable_http_client(script["url"], http_client=http) as (read, write, _session_id),
             ClientSession(read, write, elicitation_callback=elicited if script.get("elicit") else None) as session,
         ):

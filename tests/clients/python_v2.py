@@ -1,7 +1,8 @@
 """Official Python SDK, current major (mcp 2.x). Reads a script as JSON on standard input, prints what its caller saw.
 
-Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a modern version, "steps": [{"call": tool, "arguments": {...}} | {"list": true}],
-"elicit": bool}`. Output: `{"connected", "error"?, "version"?, "steps": [{"result"|"tools"|"error": ...}]}`.
+Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a version, "elicit": bool,
+"steps": [{"call": tool, "arguments": {...}} | {"list": true}]}`.
+Output: `{"connected", "error"?, "version"?, "steps": [{"result"|"tools"|"error": ...}]}`.
 """
 
 import json
@@ -44,7 +45,9 @@ async def main() -> None:
         return types.ElicitResult(action="accept")
 
     try:
-        async with httpx2.AsyncClient(headers=script.get("headers", {}), timeout=httpx2.Timeout(30, read=120), trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            headers=script.get("headers", {}), timeout=httpx2.Timeout(30, read=120), trust_env=False
+        ) as http:
             options: dict[str, Any] = {"elicitation_callback": elicited} if script.get("elicit") else {}
             transport = streamable_http_client(script["url"], http_client=http)
             async with Client(transport, mode=script.get("era", "auto"), **options) as client:

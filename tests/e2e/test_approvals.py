@@ -29,14 +29,18 @@ def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Ite
 @pytest.fixture(scope="module")
 def brief(folder: Path, canary: Canary) -> Iterator[Stack]:
     """Approvals here live for ten seconds, the shortest that the configuration takes."""
-    with stack.running("call", folder / "brief", canary.address, intercepted=[TOOL], approvals={"ttl_seconds": 10}) as started:
+    with stack.running(
+        "call", folder / "brief", canary.address, intercepted=[TOOL], approvals={"ttl_seconds": 10}
+    ) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def patient(folder: Path, canary: Canary) -> Iterator[Stack]:
     """The server holds a call for ten seconds before it sends the client away."""
-    with stack.running("call", folder / "patient", canary.address, intercepted=[TOOL], timeout_s=20, approvals={"hold_seconds": 10}) as started:
+    with stack.running(
+        "call", folder / "patient", canary.address, intercepted=[TOOL], timeout_s=20, approvals={"hold_seconds": 10}
+    ) as started:
         yield started
 
 
@@ -126,7 +130,9 @@ def test_what_a_person_denied_stays_denied(running: Stack, canary: Canary) -> No
         answer = ask(running, arguments, ident=ident)
         assert not ran(answer)
         assert json.loads(answer.content)["id"] == ident
-    assert {entry["tool"] for entry in running.interdict.approvals("pending") if entry["arguments"] == arguments} == set()
+    assert {
+        entry["tool"] for entry in running.interdict.approvals("pending") if entry["arguments"] == arguments
+    } == set()
     assert canary.requests() == []
 
 
@@ -151,7 +157,11 @@ def test_the_approver_sees_what_would_run(running: Stack) -> None:
 
 def test_the_admin_interface_wants_its_token(running: Stack) -> None:
     host, port = running.interdict.addresses["admin"]
-    for headers in ({}, {"authorization": "Bearer wrong-wrong-wrong-wrong"}, {"authorization": f"Bearer {running.token()}"}):
+    for headers in (
+        {},
+        {"authorization": "Bearer wrong-wrong-wrong-wrong"},
+        {"authorization": f"Bearer {running.token()}"},
+    ):
         assert httpx.get(f"http://{host}:{port}/v1/approvals", headers=headers, trust_env=False).status_code == 401
 
 

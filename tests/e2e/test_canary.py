@@ -14,6 +14,7 @@ from support.servers import Canary
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.mark.parametrize(("mode", "count"), [("call", 10_000), ("split", 10_000), ("native", 4_000)])
 def test_what_arrives_is_exactly_what_was_allowed(mode: str, count: int, folder: Path, canary: Canary) -> None:
     """A1, A3, A4: HTTP/1.1 and HTTP/2, bodies cut at every kind of border, with and without trailers."""
@@ -30,7 +31,9 @@ def test_what_arrives_is_exactly_what_was_allowed(mode: str, count: int, folder:
         observed = asyncio.run(asyncio.wait_for(traffic.drive(running.envoy.port, work), 300))
         wrong = [item for item in observed if item.problem]
         kinds = Counter(item.call.kind for item in wrong)
-        assert not wrong, f"{len(wrong)} of {count} answers are wrong, {kinds}; the first: {wrong[0].problem}\n{running.tail()}"
+        assert not wrong, (
+            f"{len(wrong)} of {count} answers are wrong, {kinds}; the first: {wrong[0].problem}\n{running.tail()}"
+        )
         assert len(observed) == count
 
     arrived = canary.requests()

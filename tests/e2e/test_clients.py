@@ -25,8 +25,13 @@ class Case:
     """One public server: a tool that is allowed, one that is denied and one that needs a person."""
 
     def __init__(
-        self, server: ToolServer, allowed: tuple[str, dict[str, Any], str], denied: tuple[str, dict[str, Any]],
-        intercepted: tuple[str, dict[str, Any]], happened: Callable[[], int] | None = None, modern: bool = True,
+        self,
+        server: ToolServer,
+        allowed: tuple[str, dict[str, Any], str],
+        denied: tuple[str, dict[str, Any]],
+        intercepted: tuple[str, dict[str, Any]],
+        happened: Callable[[], int] | None = None,
+        modern: bool = True,
         prepare: Callable[[], object] = lambda: None,
     ) -> None:
         self.server = server
@@ -67,7 +72,10 @@ def filesystem(folder: Path) -> Case:
 def git(folder: Path) -> Case:
     repository = folder / "repository"
     repository.mkdir()
-    run = lambda *words: subprocess.run(["git", "-C", repository, *words], check=True, capture_output=True, text=True).stdout
+
+    def run(*words: str) -> str:
+        return subprocess.run(["git", "-C", repository, *words], check=True, capture_output=True, text=True).stdout
+
     run("init", "-q", "-b", "main")
     run("config", "user.name", "test")
     run("config", "user.email", "test@test.invalid")
@@ -104,7 +112,13 @@ def case(request: pytest.FixtureRequest, folder: Path) -> Iterator[Case]:
 
 @pytest.fixture(scope="module")
 def running(case: Case, folder: Path) -> Iterator[Stack]:
-    with stack.running("call", folder / f"{case.server.process.name}-stack", case.server.address, denied=DENIED, intercepted=INTERCEPTED) as started:
+    with stack.running(
+        "call",
+        folder / f"{case.server.process.name}-stack",
+        case.server.address,
+        denied=DENIED,
+        intercepted=INTERCEPTED,
+    ) as started:
         yield started
 
 
@@ -123,7 +137,9 @@ def patient(case: Case, folder: Path) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("sdk", CLIENTS, ids=str)
-def test_a_client_sees_what_was_allowed_and_what_was_denied_and_stays_usable(sdk: Sdk, case: Case, running: Stack) -> None:
+def test_a_client_sees_what_was_allowed_and_what_was_denied_and_stays_usable(
+    sdk: Sdk, case: Case, running: Stack
+) -> None:
     """A2, A3, A10, A11: only the URL and the token are new; after a Deny the same connection still works."""
     if sdk.era == clients.MODERN and not case.modern:
         pytest.skip("this server speaks the handshake era only, this client was pinned to the modern one")
@@ -150,7 +166,9 @@ def test_a_client_sees_that_a_person_has_to_decide(sdk: Sdk, case: Case, running
     seen = sdk.run(running.url, [{"call": tool, "arguments": arguments}, {"list": True}], token=token)
     assert seen.connected, f"{seen}\n{running.tail()}"
     waiting = [entry["id"] for entry in running.interdict.approvals("pending")]
-    assert any(ident in str(seen.steps[0]) for ident in waiting), f"no approval id reached the caller: {seen}\n{running.tail()}"
+    assert any(ident in str(seen.steps[0]) for ident in waiting), (
+        f"no approval id reached the caller: {seen}\n{running.tail()}"
+    )
     assert "tools" in seen.steps[1], f"the connection must stay usable: {seen}"
     if case.happened:
         assert case.happened() == before

@@ -43,7 +43,9 @@ def test_the_suite_sees_no_difference_through_the_filter(
     with stack.running(mode, folder / mode, target.address) as running:
         # The suite sends no token; this Envoy in front gives it one, as an agent's own proxy would.
         token = {"authorization": f"Bearer {running.token()}"}
-        with envoys.Envoy(envoys.bare(("127.0.0.1", running.envoy.port), add_headers=token), folder / mode / "front") as front:
+        with envoys.Envoy(
+            envoys.bare(("127.0.0.1", running.envoy.port), add_headers=token), folder / mode / "front"
+        ) as front:
             for revision, wanted in direct.items():
                 seen = suite(front.url(), folder / mode / revision, revision)
                 different = {

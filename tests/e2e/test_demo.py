@@ -70,7 +70,9 @@ def test_up_prints_a_configuration_that_works_and_ends_cleanly(tmp_path: Path, e
             if "Ctrl-C" in line:
                 break
         try:
-            entry = json.loads(re.search(r"^\{.*?^\}", printed, re.DOTALL | re.MULTILINE)[0])["mcpServers"]["cookbook"]
+            found = re.search(r"^\{.*?^\}", printed, re.DOTALL | re.MULTILINE)
+            assert found, printed
+            entry = json.loads(found[0])["mcpServers"]["cookbook"]
             body = mcp.request(1, "server/discover", era=mcp.MODERN)
             headers = [*mcp.headers(body, era=mcp.MODERN), *entry["headers"].items()]
             answer = httpx.post(entry["url"], content=body, headers=headers, trust_env=False)

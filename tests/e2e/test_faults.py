@@ -99,13 +99,17 @@ def liar() -> Iterator[FakeAuthz]:
 
 
 @pytest.fixture(scope="module", params=stack.MODES)
-def lied_to(request: pytest.FixtureRequest, liar: FakeAuthz, canary: Canary, folder: Path) -> Iterator[tuple[str, Envoy]]:
+def lied_to(
+    request: pytest.FixtureRequest, liar: FakeAuthz, canary: Canary, folder: Path
+) -> Iterator[tuple[str, Envoy]]:
     with proxy(request.param, liar.address, canary, folder / f"liar-{request.param}") as running:
         yield request.param, running
 
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
-def test_an_answer_that_is_not_an_allow_refuses(kind: str, lied_to: tuple[str, Envoy], liar: FakeAuthz, canary: Canary) -> None:
+def test_an_answer_that_is_not_an_allow_refuses(
+    kind: str, lied_to: tuple[str, Envoy], liar: FakeAuthz, canary: Canary
+) -> None:
     """A8."""
     mode, envoy = lied_to
     liar.answer = BAD_ANSWERS[kind]
@@ -127,7 +131,9 @@ def test_a_proper_allow_passes(lied_to: tuple[str, Envoy], liar: FakeAuthz, cana
     assert answer.content == canaries.expected_answer(BODY), lied_to[1].tail()
 
 
-def test_a_slow_decision_point_refuses_when_its_time_is_over(lied_to: tuple[str, Envoy], liar: FakeAuthz, canary: Canary) -> None:
+def test_a_slow_decision_point_refuses_when_its_time_is_over(
+    lied_to: tuple[str, Envoy], liar: FakeAuthz, canary: Canary
+) -> None:
     """A8."""
     release = threading.Event()
     liar.answer = fake_authz.silent(release)
@@ -150,7 +156,9 @@ def test_a_client_that_leaves_while_the_decision_is_pending_leaves_nothing_behin
 
     async def leave() -> None:
         http1, http2 = await raw.Http1.connect(envoy.port), await raw.Http2.connect(envoy.port)
-        await http1.send([raw.http1_head("POST", "/mcp", [("host", "x"), *HEADERS, ("content-length", str(len(BODY)))]) + BODY])
+        await http1.send(
+            [raw.http1_head("POST", "/mcp", [("host", "x"), *HEADERS, ("content-length", str(len(BODY)))]) + BODY]
+        )
         waiting = asyncio.ensure_future(http2.request("POST", "/mcp", HEADERS, [BODY]))
         for _ in range(100):
             if len(liar.requests) >= before + 2:
@@ -181,7 +189,11 @@ def test_a_body_over_the_limit_is_refused_whatever_its_framing(
     """A8: without a content-length, three megabytes in pieces."""
     liar.answer = fake_authz.always(protobuf.allowing())
     mode, envoy = lied_to
-    pieces = [b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"welcome","arguments":{"x":"', *[b"x" * 60_000] * 50, b'"}}}']
+    pieces = [
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"welcome","arguments":{"x":"',
+        *[b"x" * 60_000] * 50,
+        b'"}}}',
+    ]
 
     async def post() -> raw.Reply:
         if http2:
@@ -253,7 +265,9 @@ def test_an_envoy_without_the_cluster_refuses(mode: str, canary: Canary, folder:
 
 @pytest.mark.parametrize("broken", ["absent", "empty", "not Wasm"])
 @pytest.mark.parametrize("mode", ["call", "split"])
-def test_an_envoy_without_the_module_lets_nothing_through(mode: str, broken: str, liar: FakeAuthz, canary: Canary, folder: Path) -> None:
+def test_an_envoy_without_the_module_lets_nothing_through(
+    mode: str, broken: str, liar: FakeAuthz, canary: Canary, folder: Path
+) -> None:
     """A7, A8."""
     liar.answer = fake_authz.always(protobuf.allowing())
     place = folder / f"module-{mode}-{broken}"
@@ -273,7 +287,9 @@ def test_an_envoy_without_the_module_lets_nothing_through(mode: str, broken: str
 @pytest.mark.smoke
 @pytest.mark.parametrize("minor", paths.envoy_minors())
 @pytest.mark.parametrize("mode", ["call", "split"])
-def test_a_trapped_vm_lets_nothing_through(mode: str, minor: str, liar: FakeAuthz, canary: Canary, folder: Path) -> None:
+def test_a_trapped_vm_lets_nothing_through(
+    mode: str, minor: str, liar: FakeAuthz, canary: Canary, folder: Path
+) -> None:
     """A8: the failure policy that we ship, with a module that traps on every request."""
     liar.answer = fake_authz.always(protobuf.allowing())
     place = folder / f"trap-{mode}-{minor}"
@@ -290,7 +306,9 @@ def test_a_trapped_vm_lets_nothing_through(mode: str, minor: str, liar: FakeAuth
 
 def test_split_mode_without_the_native_filter_refuses(liar: FakeAuthz, canary: Canary, folder: Path) -> None:
     """A7: the filter finds no metadata and denies."""
-    with proxy("split", liar.address, canary, folder / "alone", lambda config: envoys.remove_filter(config, "ext_authz")) as envoy:
+    with proxy(
+        "split", liar.address, canary, folder / "alone", lambda config: envoys.remove_filter(config, "ext_authz")
+    ) as envoy:
         refused(envoy, canary)
 
 
@@ -334,7 +352,9 @@ def test_a_cluster_that_is_removed_while_a_decision_is_pending_refuses_the_call(
         publish([item for item in config["static_resources"]["clusters"] if item["name"] == stack.SERVER_CLUSTER])
         envoys.remove_cluster(config, stack.SERVER_CLUSTER)
         config["node"] = {"id": "test", "cluster": "test"}
-        config["dynamic_resources"] = {"cds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(clusters)}}}
+        config["dynamic_resources"] = {
+            "cds_config": {"resource_api_version": "V3", "path_config_source": {"path": str(clusters)}}
+        }
 
     answers: list[httpx.Response] = []
     try:
@@ -360,13 +380,19 @@ def test_a_cluster_that_is_removed_while_a_decision_is_pending_refuses_the_call(
 @pytest.fixture(scope="module", params=stack.MODES)
 def mortal(request: pytest.FixtureRequest, canary: Canary, folder: Path) -> Iterator[Stack]:
     with stack.running(
-        request.param, folder / f"mortal-{request.param}", canary.address, intercepted=["careful"], timeout_s=30,
+        request.param,
+        folder / f"mortal-{request.param}",
+        canary.address,
+        intercepted=["careful"],
+        timeout_s=30,
         approvals={"hold_seconds": 20},
     ) as started:
         yield started
 
 
-def test_a_server_killed_in_the_middle_of_a_call_refuses_it_and_all_others_until_it_is_back(mortal: Stack, canary: Canary) -> None:
+def test_a_server_killed_in_the_middle_of_a_call_refuses_it_and_all_others_until_it_is_back(
+    mortal: Stack, canary: Canary
+) -> None:
     """A8: kill -9 while a call waits for its approval; nothing passes in the gap; then it works again."""
     answers: list[httpx.Response] = []
     body = mcp.call("held", "careful", {"n": time.monotonic_ns()})

@@ -44,7 +44,9 @@ BAD_TOKENS: dict[str, Callable[[Issuer], str]] = {
     "lives a day": lambda issuer: issuer.token("alice", RESOURCE, exp=now() + 86_400),
     "unknown kid": lambda issuer: issuer.token("alice", RESOURCE, kid="key-9"),
     "unknown issuer": lambda issuer: issuer.token("alice", RESOURCE, iss="https://somebody.test"),
-    "foreign key under the right kid": lambda issuer: Issuer(issuer.jwks_file.parent / "foreign", issuer.name).token("alice", RESOURCE),
+    "foreign key under the right kid": lambda issuer: Issuer(issuer.jwks_file.parent / "foreign", issuer.name).token(
+        "alice", RESOURCE
+    ),
     "signature cut off": lambda issuer: issuer.token("alice", RESOURCE).rpartition(".")[0] + ".",
     "not a token": lambda issuer: "hunter2",
 }
@@ -86,7 +88,10 @@ def test_a_token_in_the_query_counts_for_nothing(running: Stack, canary: Canary)
 def test_a_forged_certificate_header_counts_for_nothing(running: Stack, canary: Canary) -> None:
     """B1: x-forwarded-client-cert from a client is not identity."""
     body = mcp.call(1, "welcome")
-    forged = ("x-forwarded-client-cert", 'By=spiffe://test.example/envoy;Hash=00;URI=spiffe://test.example/t/acme/a/alice')
+    forged = (
+        "x-forwarded-client-cert",
+        "By=spiffe://test.example/envoy;Hash=00;URI=spiffe://test.example/t/acme/a/alice",
+    )
     answer = running.post(body, headers=[*mcp.headers(body), forged])
     assert answer.status_code == 401
     assert canary.requests() == []

@@ -46,7 +46,9 @@ def secured(mode: str, folder: Path, canary: Canary) -> Iterator[Secured]:
         mode,
         folder,
         canary.address,
-        adjust=lambda config: envoys.require_client_certificates(config, authority.file, server.certificate, server.key),
+        adjust=lambda config: envoys.require_client_certificates(
+            config, authority.file, server.certificate, server.key
+        ),
         identity={"mtls": {"trust_domains": [TRUST_DOMAIN], "certificate_evidence": "required", "sufficient": True}},
     ) as running:
         yield Secured(running, authority)

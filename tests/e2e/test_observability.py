@@ -31,13 +31,24 @@ def event(running: Stack, verdict: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("verdict", "reason"), [("allow", "tests_allow"), ("deny", "tests_deny"), ("intercept", "tests_intercept")])
-def test_a_decision_is_one_event_and_one_access_log_entry_with_one_id(running: Stack, verdict: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "reason"), [("allow", "tests_allow"), ("deny", "tests_deny"), ("intercept", "tests_intercept")]
+)
+def test_a_decision_is_one_event_and_one_access_log_entry_with_one_id(
+    running: Stack, verdict: str, reason: str
+) -> None:
     """E9, A2: three verdicts, three records of their own kind."""
     logged = event(running, verdict)
     assert logged["reason"] == f"policy.{reason}"
-    assert (logged["agent"], logged["server"], logged["method"], logged["enforcer"]) == ("alice", "tools", "tools/call", running.mode)
-    [entry] = eventually(lambda: [line for line in running.envoy.access_entries() if line["decision_id"] == logged["decision_id"]])
+    assert (logged["agent"], logged["server"], logged["method"], logged["enforcer"]) == (
+        "alice",
+        "tools",
+        "tools/call",
+        running.mode,
+    )
+    [entry] = eventually(
+        lambda: [line for line in running.envoy.access_entries() if line["decision_id"] == logged["decision_id"]]
+    )
     assert (entry["verdict"], entry["reason"], entry["path"]) == (verdict, logged["reason"], "/mcp")
 
 
@@ -52,7 +63,9 @@ def test_the_server_counts_its_decisions(running: Stack) -> None:
     """E9."""
     lines = running.interdict.metrics.splitlines()
     for verdict in ("allow", "deny", "intercept"):
-        counted = [line for line in lines if line.startswith("interdict_decisions_total{") and f'verdict="{verdict}"' in line]
+        counted = [
+            line for line in lines if line.startswith("interdict_decisions_total{") and f'verdict="{verdict}"' in line
+        ]
         assert counted and 'method="tools/call"' in counted[0], "\n".join(lines)
     assert any(line.startswith("interdict_decision_latency_seconds_bucket{") for line in lines)
 
@@ -75,7 +88,9 @@ def test_trace_context_reaches_the_tool_server(running: Stack, canary: Canary) -
     canary.forget()
     body = mcp.call("t", "welcome")
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    running.post(body, headers=[*mcp.headers(body, token=running.token()), ("traceparent", parent), ("tracestate", "a=b")])
+    running.post(
+        body, headers=[*mcp.headers(body, token=running.token()), ("traceparent", parent), ("tracestate", "a=b")]
+    )
     [request] = canary.requests()
     headers = dict(request.headers)
     assert headers["traceparent"].split("-")[1] == parent.split("-")[1]

@@ -83,6 +83,12 @@ def test_a_new_agent_needs_only_its_registration(running: Stack) -> None:
     assert b'"isError":false' not in running.post(mcp.call(1, "welcome"), token=token).content
     agents = running.interdict.folder / "bundle" / "agents" / "agents.yaml"
     registered = yaml.safe_load(agents.read_text())
-    carol = {**registered["agents"][0], "id": "carol", "identities": [{"issuer": running.issuer.name, "subject": "carol"}]}
+    carol = {
+        **registered["agents"][0],
+        "id": "carol",
+        "identities": [{"issuer": running.issuer.name, "subject": "carol"}],
+    }
     agents.write_text(yaml.safe_dump({"agents": [*registered["agents"], carol]}))
-    assert eventually(lambda: b'"isError":false' in running.post(mcp.call(1, "welcome"), token=token).content), running.tail()
+    assert eventually(lambda: b'"isError":false' in running.post(mcp.call(1, "welcome"), token=token).content), (
+        running.tail()
+    )

@@ -103,7 +103,9 @@ def test_a_state_that_is_not_for_this_call_is_worth_nothing(how: str, running: S
     answer = {
         "other arguments": lambda: ask(running, 2, {**arguments, "amount": -1}, requestState=state),
         "other agent": lambda: ask(running, 2, arguments, agent="bob", requestState=state),
-        "tampered": lambda: ask(running, 2, {**arguments, "x": 1}, requestState=state[:middle] + "AAAA" + state[middle + 4 :]),
+        "tampered": lambda: ask(
+            running, 2, {**arguments, "x": 1}, requestState=state[:middle] + "AAAA" + state[middle + 4 :]
+        ),
         "made up": lambda: ask(running, 2, {**arguments, "x": 2}, requestState="interdict1.AAAA"),
     }[how]()
     assert b'"isError":false' not in answer.content
@@ -115,7 +117,9 @@ def test_a_state_that_is_not_for_this_call_is_worth_nothing(how: str, running: S
 def test_a_state_of_the_servers_own_goes_through_byte_for_byte(running: Stack, canary: Canary) -> None:
     """A4, A10: rounds between client and server are theirs."""
     sent = mcp.request(
-        1, "tools/call", {"name": "welcome", "arguments": {}, "requestState": "opaque=", "inputResponses": {"a": {"action": "accept"}}},
+        1,
+        "tools/call",
+        {"name": "welcome", "arguments": {}, "requestState": "opaque=", "inputResponses": {"a": {"action": "accept"}}},
         era=mcp.MODERN,
     )
     assert running.post(sent, era=mcp.MODERN).content == canaries.expected_answer(sent)
@@ -131,13 +135,18 @@ def test_native_ext_authz_is_never_given_a_round_that_it_could_not_end(native: S
     assert ask(native, 2, arguments).content == canaries.expected_answer(body(2, arguments))
 
 
-def test_our_state_over_native_ext_authz_is_refused_rather_than_forwarded(running: Stack, native: Stack, canary: Canary) -> None:
+def test_our_state_over_native_ext_authz_is_refused_rather_than_forwarded(
+    running: Stack, native: Stack, canary: Canary
+) -> None:
     """A4, A8: an obligation that the enforcement point cannot carry out is a Deny."""
     arguments = unique()
     state = state_in(ask(running, 1, arguments))
     running.interdict.decide(running.interdict.wait_pending()["id"], "deny")
     answer = native.post(
-        mcp.request(2, "tools/call", {"name": "welcome", "arguments": arguments, "requestState": state}, era=mcp.MODERN), era=mcp.MODERN
+        mcp.request(
+            2, "tools/call", {"name": "welcome", "arguments": arguments, "requestState": state}, era=mcp.MODERN
+        ),
+        era=mcp.MODERN,
     )
     assert b'"isError":false' not in answer.content
     assert canary.requests() == []

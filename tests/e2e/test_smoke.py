@@ -51,7 +51,9 @@ def test_an_allowed_call_arrives_and_is_answered_unchanged(running: Stack, arriv
 
 
 @pytest.mark.parametrize("era", [mcp.LEGACY, mcp.MODERN])
-def test_a_denied_call_never_arrives_and_is_answered_with_its_own_id(running: Stack, arrivals: Canary, era: str) -> None:
+def test_a_denied_call_never_arrives_and_is_answered_with_its_own_id(
+    running: Stack, arrivals: Canary, era: str
+) -> None:
     """A2, A3."""
     answer = running.post(mcp.call("second", "forbidden", era=era), era=era)
     message = rpc(answer)
@@ -90,7 +92,9 @@ def test_a_call_without_a_token_is_challenged(running: Stack, arrivals: Canary) 
 
 def test_what_is_not_mcp_does_not_arrive(running: Stack, arrivals: Canary) -> None:
     """A1: a protected route carries nothing else."""
-    answer = httpx.put(running.url, content=b"x", headers={"authorization": f"Bearer {running.token()}"}, trust_env=False)
+    answer = httpx.put(
+        running.url, content=b"x", headers={"authorization": f"Bearer {running.token()}"}, trust_env=False
+    )
     assert answer.status_code >= 400
     assert running.post(b"{}").status_code >= 400
     assert arrivals.requests() == []

@@ -56,7 +56,7 @@ def test_only_an_envoy_with_a_certificate_of_ours_is_answered(tmp_path: Path, ca
     ) as decision_point:
         for name, pair in (("with", client), ("without", None)):
             config = stack.configuration("call", decision_point.grpc, canary.address)
-            envoys.speak_tls(cluster(config), authority.file, pair and (pair.certificate, pair.key))
+            envoys.speak_tls(cluster(config), authority.file, (pair.certificate, pair.key) if pair else None)
             with Envoy(config, tmp_path / f"envoy-{name}") as envoy:
                 running = Stack("call", issuer, decision_point, envoy)
                 answer = running.post(BODY)

@@ -49,7 +49,9 @@ async def serve(command: list[str]) -> None:
         )
         listener = socket.create_server(("127.0.0.1", 0))
         print(f"listening on {listener.getsockname()[1]}", flush=True)
-        config = uvicorn.Config(outer.streamable_http_app(), log_level="warning", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            outer.streamable_http_app(), log_level="warning", ws="none", timeout_graceful_shutdown=1
+        )
         server = Quiet(config)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import h2.config
 import h2.connection
@@ -86,7 +87,9 @@ def answer(request: Request) -> Answer:
     if path.endswith("-sse"):
         text = expected_answer(request.body, sse=True)
         cuts = [0, 1, 9, len(text) // 3, len(text) // 2 + 1, len(text) - 1, len(text)]
-        return Answer(200, [("content-type", "text/event-stream")], [text[a:b] for a, b in zip(cuts, cuts[1:])], delay)
+        return Answer(
+            200, [("content-type", "text/event-stream")], [text[a:b] for a, b in itertools.pairwise(cuts)], delay
+        )
     text = expected_answer(request.body)
     return Answer(200, [("content-type", "application/json"), ("content-length", str(len(text)))], [text], delay)
 
@@ -151,7 +154,7 @@ class Http1:
                 self._request.body = b"".join(self._body)
                 self._request.trailers = _text(event.headers.raw_items())
                 self._log.write(self._request)
-                asyncio.ensure_future(self._reply(answer(self._request)))
+                _run(self._reply(answer(self._request)))
                 return
             elif isinstance(event, h11.ConnectionClosed):
                 self._transport.close()
@@ -177,7 +180,9 @@ class Http2:
     def __init__(self, transport: asyncio.Transport, log: Log) -> None:
         self._transport = transport
         self._log = log
-        self._state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="latin-1"))
+        self._state = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding="latin-1")
+        )
         self._state.initiate_connection()
         self._open: dict[int, Request] = {}
         self._room = asyncio.Event()
@@ -192,7 +197,9 @@ class Http2:
                 headers = cast(list[tuple[str, str]], event.headers)
                 pseudo = dict(headers)
                 plain = [(name, value) for name, value in headers if not name.startswith(":")]
-                self._open[event.stream_id] = Request(pseudo[":method"], pseudo[":path"], "2", [(":authority", pseudo.get(":authority", "")), *plain])
+                self._open[event.stream_id] = Request(
+                    pseudo[":method"], pseudo[":path"], "2", [(":authority", pseudo.get(":authority", "")), *plain]
+                )
             elif isinstance(event, h2.events.DataReceived):
                 self._open[event.stream_id].body += event.data
                 self._state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -201,7 +208,7 @@ class Http2:
             elif isinstance(event, h2.events.StreamEnded):
                 request = self._open.pop(event.stream_id)
                 self._log.write(request)
-                asyncio.ensure_future(self._reply(event.stream_id, answer(request)))
+                _run(self._reply(event.stream_id, answer(request)))
             elif isinstance(event, h2.events.StreamReset):
                 self._open.pop(event.stream_id, None)
             elif isinstance(event, h2.events.WindowUpdated):
@@ -229,6 +236,16 @@ class Http2:
         except h2.exceptions.ProtocolError:
             return  # the client took its request back
         self._flush()
+
+
+_running: set[asyncio.Task[None]] = set()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Starts work in the background; the event loop itself holds only weak references to tasks."""
+    task = asyncio.ensure_future(work)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
 
 
 def _text(headers: Sequence[tuple[bytes, bytes]]) -> Headers:

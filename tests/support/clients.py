@@ -39,13 +39,19 @@ class Sdk:
     ) -> Seen:
         return self.start(url, steps, token=token, elicit=elicit).finish(timeout_s)
 
-    def start(self, url: str, steps: Sequence[Mapping[str, Any]], *, token: str | None = None, elicit: bool = False) -> Running:
+    def start(
+        self, url: str, steps: Sequence[Mapping[str, Any]], *, token: str | None = None, elicit: bool = False
+    ) -> Running:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         script = {"url": url, "headers": headers, "era": self.era, "steps": list(steps), "elicit": elicit}
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         child = subprocess.Popen(
             [str(part) for part in self.command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert child.stdin is not None
         child.stdin.write(json.dumps(script))
@@ -88,7 +94,8 @@ class Seen:
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        return self.report["steps"]
+        steps: list[dict[str, Any]] = self.report["steps"]
+        return steps
 
     @property
     def version(self) -> str | None:

@@ -38,7 +38,11 @@ def run_server_suite(url: str, folder: Path, *arguments: str, timeout_s: float =
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(
         [str(paths.node_binary()), str(script), "server", "--url", url, *arguments, "-o", str(folder / "out")],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
     )
     scenarios: dict[str, dict[str, int]] = {}
     for file in sorted((folder / "out").rglob("checks.json")):
@@ -47,7 +51,9 @@ def run_server_suite(url: str, folder: Path, *arguments: str, timeout_s: float =
             key = f"{check['id']} {check['status']}"
             counts[key] = counts.get(key, 0) + 1
         scenarios[_scenario(file.parent.name)] = counts
-    assert scenarios, f"the suite wrote no checks (exit {done.returncode})\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert scenarios, (
+        f"the suite wrote no checks (exit {done.returncode})\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    )
     return Outcome(scenarios, done.stdout + done.stderr)
 
 

@@ -38,9 +38,20 @@ class Envoy:
         self.process = Process(
             f"envoy {minor}",
             [
-                paths.envoy_binary(minor), "--config-path", file, "--use-dynamic-base-id",
-                "--concurrency", str(concurrency), "--admin-address-path", admin_file,
-                "--log-level", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "50",
+                paths.envoy_binary(minor),
+                "--config-path",
+                file,
+                "--use-dynamic-base-id",
+                "--concurrency",
+                str(concurrency),
+                "--admin-address-path",
+                admin_file,
+                "--log-level",
+                "warning",
+                "--component-log-level",
+                "wasm:info",
+                "--file-flush-interval-msec",
+                "50",
             ],
             folder / "envoy.log",
         )
@@ -96,7 +107,9 @@ class Envoy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -121,8 +134,13 @@ def loopback(config: Config, access_log: Path) -> Config:
     return config
 
 
-def wire(config: Config, clusters: Mapping[str, Address], *, module: Path | None = None, files: Mapping[str, Path] | None = None) -> Config:
-    """Points each named cluster at an address, Wasm code at `module`, and other file names at their replacements.
+def wire(
+    config: Config,
+    clusters: Mapping[str, Address],
+    *,
+    module: Path | None = None,
+) -> Config:
+    """Points each named cluster at an address and Wasm code at `module`.
 
     A cluster that the configuration does not have is an error: a test that re-points nothing tests nothing.
     """
@@ -135,13 +153,8 @@ def wire(config: Config, clusters: Mapping[str, Address], *, module: Path | None
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
         }
     for node in walk(config):
-        name = node.get("filename")
-        if not isinstance(name, str):
-            continue
-        if name.endswith(".wasm") and module is not None:
+        if module is not None and str(node.get("filename", "")).endswith(".wasm"):
             node["filename"] = str(module)
-        elif files and Path(name).name in files:
-            node["filename"] = str(files[Path(name).name])
     return config
 
 
@@ -152,7 +165,9 @@ def bare(upstream: Address, *, add_headers: Mapping[str, str] | None = None) -> 
     """
     route: Config = {"match": {"prefix": "/"}, "route": {"cluster": "mcp", "timeout": "0s"}}
     if add_headers:
-        route["request_headers_to_add"] = [{"header": {"key": key, "value": value}} for key, value in add_headers.items()]
+        route["request_headers_to_add"] = [
+            {"header": {"key": key, "value": value}} for key, value in add_headers.items()
+        ]
     manager: Config = {
         "@type": HCM_TYPE,
         "stat_prefix": "bare",
@@ -168,11 +183,20 @@ def bare(upstream: Address, *, add_headers: Mapping[str, str] | None = None) -> 
     cluster: Config = {
         "name": "mcp",
         "type": "STATIC",
-        "load_assignment": {"cluster_name": "mcp", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(upstream)}}]}]},
+        "load_assignment": {
+            "cluster_name": "mcp",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(upstream)}}]}],
+        },
     }
     return {
         "static_resources": {
-            "listeners": [{"name": "bare", "address": _socket(("127.0.0.1", 0)), "filter_chains": [{"filters": [{"name": HCM, "typed_config": manager}]}]}],
+            "listeners": [
+                {
+                    "name": "bare",
+                    "address": _socket(("127.0.0.1", 0)),
+                    "filter_chains": [{"filters": [{"name": HCM, "typed_config": manager}]}],
+                }
+            ],
             "clusters": [cluster],
         }
     }
@@ -197,7 +221,9 @@ def require_client_certificates(config: Config, authority: Path, certificate: Pa
         "require_client_certificate": False,
         "common_tls_context": {
             "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificates": [{"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}],
+            "tls_certificates": [
+                {"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}
+            ],
             "validation_context": {"trusted_ca": {"filename": str(authority)}},
         },
     }
@@ -215,7 +241,9 @@ def speak_tls(cluster: Config, authority: Path, own: tuple[Path, Path] | None) -
         }
     }
     if own is not None:
-        common["tls_certificates"] = [{"certificate_chain": {"filename": str(own[0])}, "private_key": {"filename": str(own[1])}}]
+        common["tls_certificates"] = [
+            {"certificate_chain": {"filename": str(own[0])}, "private_key": {"filename": str(own[1])}}
+        ]
     cluster["transport_socket"] = {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -257,7 +285,10 @@ def follow_downstream_protocol(config: Config, cluster: str) -> None:
             item["typed_extension_protocol_options"] = {
                 PROTOCOL_OPTIONS: {
                     "@type": f"type.googleapis.com/{PROTOCOL_OPTIONS}",
-                    "use_downstream_protocol_config": {"http_protocol_options": {"enable_trailers": True}, "http2_protocol_options": {}},
+                    "use_downstream_protocol_config": {
+                        "http_protocol_options": {"enable_trailers": True},
+                        "http2_protocol_options": {},
+                    },
                 }
             }
     for manager in managers(config):

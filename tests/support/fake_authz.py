@@ -12,9 +12,9 @@ from typing import Self
 # gRPC's fork handlers and a child that only executes another program do not go together (seen: SIGABRT in the child).
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
-import grpc  # noqa: E402
+import grpc
 
-from support import protobuf  # noqa: E402
+from support import protobuf
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 
@@ -64,7 +64,9 @@ class FakeAuthz:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 

@@ -50,17 +50,39 @@ def spiffe(agent: str) -> str:
 def agent(name: str, issuer: str, servers: Sequence[str]) -> dict[str, Any]:
     """A registry entry that both a token and a certificate prove."""
     return {
-        "id": name, "owner": "olga", "tenant": "acme", "roles": ["tester"], "servers": list(servers),
+        "id": name,
+        "owner": "olga",
+        "tenant": "acme",
+        "roles": ["tester"],
+        "servers": list(servers),
         "identities": [{"issuer": issuer, "subject": name}, {"spiffe": spiffe(name)}],
     }
 
 
-def server(name: str = "tools", *, paths: Sequence[str] = ("/mcp", "/mcp-sse", "/mcp-slow"), resource: str = RESOURCE, **more: Any) -> dict[str, Any]:
-    return {"id": name, "owner": "sam", "tenant": "acme", "resource": resource, "hosts": ["*"], "paths": list(paths), **more}
+def server(
+    name: str = "tools",
+    *,
+    paths: Sequence[str] = ("/mcp", "/mcp-sse", "/mcp-slow"),
+    resource: str = RESOURCE,
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "id": name,
+        "owner": "sam",
+        "tenant": "acme",
+        "resource": resource,
+        "hosts": ["*"],
+        "paths": list(paths),
+        **more,
+    }
 
 
 def bundle(
-    issuer: str, *, denied: Sequence[str] = (), intercepted: Sequence[str] = (), servers: Sequence[dict[str, Any]] | None = None,
+    issuer: str,
+    *,
+    denied: Sequence[str] = (),
+    intercepted: Sequence[str] = (),
+    servers: Sequence[dict[str, Any]] | None = None,
     agents: Sequence[str] = ("alice", "bob"),
 ) -> Bundle:
     """Allows everything for its agents but the tools named."""
@@ -100,7 +122,9 @@ class Interdict:
             },
             "bundle": {"paths": ["bundle"], "reload_seconds": 1},
             "identity": {
-                "issuers": [{"issuer": self.issuer.name, "algorithm": "RS256", "jwks": {"file": str(self.issuer.jwks_file)}}],
+                "issuers": [
+                    {"issuer": self.issuer.name, "algorithm": "RS256", "jwks": {"file": str(self.issuer.jwks_file)}}
+                ],
             },
             # The limit of one evaluation is a limit of real time; a loaded test machine needs more of it.
             "decision": {"timeout_ms": 1000},
@@ -133,7 +157,9 @@ class Interdict:
     def admin(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         host, port = self.addresses["admin"]
         headers = {"Authorization": f"Bearer {self.admin_token}"}
-        return httpx.request(method, f"http://{host}:{port}{path}", headers=headers, timeout=30, trust_env=False, **arguments)
+        return httpx.request(
+            method, f"http://{host}:{port}{path}", headers=headers, timeout=30, trust_env=False, **arguments
+        )
 
     def approvals(self, state: str | None = None) -> list[dict[str, Any]]:
         """All approvals, newest last; `state` narrows them."""
@@ -167,7 +193,11 @@ class Interdict:
     def command(self, *arguments: str | Path, timeout_s: float = 30.0) -> tuple[int, str]:
         """Another `interdict` command with the same configuration file; exit code and output."""
         done = subprocess.run(
-            [str(paths.interdict_binary()), *map(str, arguments)], cwd=self.folder, capture_output=True, text=True, timeout=timeout_s
+            [str(paths.interdict_binary()), *map(str, arguments)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -190,7 +220,9 @@ class Interdict:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 

@@ -34,7 +34,13 @@ class Process:
     """One child process whose standard output and error go to `log`."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -65,7 +71,8 @@ class Process:
 
     def tail(self, lines: int = 40) -> str:
         kept = "\n".join(line[:600] for line in self.text().splitlines()[-lines:])
-        return f"--- {self.name} (pid {self.pid}, {'running' if self.running else f'exit {self._child.returncode}'}): {self.log}\n{kept}"
+        state = "running" if self.running else f"exit {self._child.returncode}"
+        return f"--- {self.name} (pid {self.pid}, {state}): {self.log}\n{kept}"
 
     def wait_until(self, probe: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
         """The first value of `probe` that is not None; fails when the process ends or the time is over."""
@@ -112,5 +119,7 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

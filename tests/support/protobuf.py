@@ -68,7 +68,11 @@ def get(message: bytes, *path: int) -> bytes:
 
 def string_map(message: bytes, number: int) -> dict[str, bytes]:
     """A `map<string, string>` field."""
-    return {get(entry, 1).decode(): get(entry, 2) for key, entry in fields(message) if key == number and isinstance(entry, bytes)}
+    return {
+        get(entry, 1).decode(): get(entry, 2)
+        for key, entry in fields(message)
+        if key == number and isinstance(entry, bytes)
+    }
 
 
 # --- envoy.service.auth.v3 --------------------------------------------------------------------------------------------
@@ -87,7 +91,14 @@ def ok_response(metadata: dict[str, str] | None = None) -> bytes:
 
 def allowing(**enforcement: object) -> bytes:
     """What the decision point sends for an Allow, with members of the enforcement changed."""
-    told = {"v": 1, "decision_id": "fake-1", "verdict": "allow", "reason": "policy.fake", "obligations": [], **enforcement}
+    told = {
+        "v": 1,
+        "decision_id": "fake-1",
+        "verdict": "allow",
+        "reason": "policy.fake",
+        "obligations": [],
+        **enforcement,
+    }
     plain = {key: str(told[key]) for key in ("decision_id", "verdict", "reason")}
     return ok_response({**plain, "enforcement": json.dumps(told)})
 

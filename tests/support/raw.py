@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -30,7 +31,7 @@ class Reply:
 def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
     """`data` in pieces that end at the given offsets."""
     borders = [0, *sorted(set(at) & set(range(1, len(data)))), len(data)]
-    return [data[a:b] for a, b in zip(borders, borders[1:])] if data else []
+    return [data[a:b] for a, b in itertools.pairwise(borders)] if data else []
 
 
 def chunked(pieces: Sequence[bytes], trailers: Headers) -> bytes:
@@ -169,7 +170,14 @@ class Http2:
             future.set_exception(error or ConnectionResetError("ended without headers"))
 
     async def request(
-        self, method: str, path: str, headers: Headers, pieces: Sequence[bytes], *, trailers: Headers | None = None, end_alone: bool = False
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        pieces: Sequence[bytes],
+        *,
+        trailers: Headers | None = None,
+        end_alone: bool = False,
     ) -> Reply:
         """`end_alone` ends the stream with an empty DATA frame of its own."""
         stream = self._state.get_next_available_stream_id()

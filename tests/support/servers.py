@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from support import paths
 from support.canary import Request
@@ -32,7 +33,7 @@ class ToolServer:
     def stop(self) -> None:
         self.process.stop()
 
-    def __enter__(self) -> ToolServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +66,10 @@ def conformance_target(folder: Path) -> ToolServer:
         "conformance target",
         [*_python("mcp_everything_server"), "--port", "0"],
         folder / "conformance-target.log",
-        env={"PYTHONPATH": str(paths.MCP_SDIST / "examples" / "servers" / "everything-server"), "PYTHONUNBUFFERED": "1"},
+        env={
+            "PYTHONPATH": str(paths.MCP_SDIST / "examples" / "servers" / "everything-server"),
+            "PYTHONUNBUFFERED": "1",
+        },
     )
     return ToolServer(process, int(process.wait_for(r"running on http://127.0.0.1:(\d+)")[1]))
 
@@ -85,7 +89,9 @@ def filesystem(folder: Path, allowed: Path) -> ToolServer:
 def memory(folder: Path) -> ToolServer:
     """npm server-memory: a knowledge graph in one file of `folder`."""
     script = paths.NODE_MODULES / "@modelcontextprotocol" / "server-memory" / "dist" / "index.js"
-    return bridged("server-memory", ["env", f"MEMORY_FILE_PATH={folder / 'memory.jsonl'}", paths.node_binary(), script], folder)
+    return bridged(
+        "server-memory", ["env", f"MEMORY_FILE_PATH={folder / 'memory.jsonl'}", paths.node_binary(), script], folder
+    )
 
 
 def git(folder: Path, repository: Path) -> ToolServer:
@@ -100,7 +106,9 @@ class Canary(ToolServer):
         folder.mkdir(parents=True, exist_ok=True)
         port_file = folder / "canary.port"
         self.log = folder / "canary.requests"
-        process = Process("canary", [*_python("support.canary"), port_file, self.log], folder / "canary.log", env=_python_path())
+        process = Process(
+            "canary", [*_python("support.canary"), port_file, self.log], folder / "canary.log", env=_python_path()
+        )
         port = process.wait_until(lambda: port_file.read_text() or None if port_file.exists() else None, "port")
         super().__init__(process, int(port))
 
@@ -112,8 +120,12 @@ class Canary(ToolServer):
         entries = [json.loads(line) for line in self.log.read_bytes().splitlines()]
         return [
             Request(
-                e["method"], e["path"], e["version"], [(n, v) for n, v in e["headers"]],
-                base64.b64decode(e["body"]), [(n, v) for n, v in e["trailers"]],
+                e["method"],
+                e["path"],
+                e["version"],
+                [(n, v) for n, v in e["headers"]],
+                base64.b64decode(e["body"]),
+                [(n, v) for n, v in e["trailers"]],
             )
             for e in entries
         ]

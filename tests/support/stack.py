@@ -37,7 +37,13 @@ class Stack:
         return self.issuer.token(agent, audience, **changed)
 
     def post(
-        self, body: bytes, *, token: str | None = "", era: str = mcp.LEGACY, path: str = "/mcp", headers: mcp.Headers | None = None,
+        self,
+        body: bytes,
+        *,
+        token: str | None = "",
+        era: str = mcp.LEGACY,
+        path: str = "/mcp",
+        headers: mcp.Headers | None = None,
         timeout_s: float = 30.0,
     ) -> httpx.Response:
         """One POST as alice (or with `token`; None sends none). No `headers` means those an SDK client sends."""
@@ -82,8 +88,10 @@ def running(
     `entry` the registry entry of the tool server, and `policy` replaces the whole bundle."""
     issuer = Issuer(folder / "issuer")
     registered = servers.server(enforcement="split" if mode == "split" else "native", **(entry or {}))
-    bundle = policy(issuer.name) if policy else servers.bundle(
-        issuer.name, denied=denied, intercepted=intercepted, servers=[registered]
+    bundle = (
+        policy(issuer.name)
+        if policy
+        else servers.bundle(issuer.name, denied=denied, intercepted=intercepted, servers=[registered])
     )
     with Interdict(folder / "interdict", bundle, issuer, **overrides) as decision_point:
         config = configuration(mode, decision_point.grpc, upstream, timeout_s=timeout_s)

@@ -51,7 +51,9 @@ class Issuer:
 
     def token(self, subject: str, audience: str, *, kid: str | None = None, **changed: Any) -> str:
         """A token that is good unless `changed` spoils a claim (None removes it)."""
-        return jwt.encode(self.claims(subject, audience, **changed), self._key, "RS256", headers={"kid": kid or self.kid})
+        return jwt.encode(
+            self.claims(subject, audience, **changed), self._key, "RS256", headers={"kid": kid or self.kid}
+        )
 
     def unsigned(self, subject: str, audience: str) -> str:
         """`alg: none`."""

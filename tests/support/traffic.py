@@ -47,9 +47,20 @@ def _call(number: int, token: str, dice: random.Random) -> Call:
         return _finish(kind, body, True, token, mcp.LEGACY)
     good = mcp.call(ident, ALLOWED_TOOL, arguments, era=era)
     if kind == "twice":  # two readings: what is judged is not what the server would run
-        return _finish(kind, good.replace(b'"params":{', b'"params":{"name":"' + DENIED_TOOL.encode() + b'",', 1), False, token, era)
+        return _finish(
+            kind,
+            good.replace(b'"params":{', b'"params":{"name":"' + DENIED_TOOL.encode() + b'",', 1),
+            False,
+            token,
+            era,
+        )
     if kind == "broken":
-        return Call(kind, dice.choice((good[:-1], good + b"{}", b"\xef\xbb\xbf" + good, good.replace(b"n", b"\xff", 1))), False, mcp.headers(good, token=token, era=era))
+        return Call(
+            kind,
+            dice.choice((good[:-1], good + b"{}", b"\xef\xbb\xbf" + good, good.replace(b"n", b"\xff", 1))),
+            False,
+            mcp.headers(good, token=token, era=era),
+        )
     if kind == "anonymous":
         return _finish(kind, good, False, None, era)
     if kind == "unknown-method":
@@ -65,7 +76,7 @@ def _finish(kind: str, body: bytes, allowed: bool, token: str | None, era: str, 
 
 def _text(dice: random.Random) -> str:
     length = dice.choice((0, 3, 40, 300, 3_000, 20_000) if dice.random() < 0.2 else (0, 3, 40, 300))
-    return "".join(dice.choices("abc xyz\\\"/\n\té€𝄞\u2028", k=length))
+    return "".join(dice.choices('abc xyz\\"/\n\té€𝄞\u2028', k=length))
 
 
 def borders(body: bytes, dice: random.Random) -> list[int]:
@@ -101,7 +112,11 @@ def judge(call: Call, reply: raw.Reply) -> str | None:
     """Why this reply is not the one that the call must get; None when it is."""
     if call.allowed:
         if call.kind == "notification":
-            return None if (reply.status, reply.body) == (202, b"") else f"notification answered {reply.status} {reply.body[:200]!r}"
+            return (
+                None
+                if (reply.status, reply.body) == (202, b"")
+                else f"notification answered {reply.status} {reply.body[:200]!r}"
+            )
         wanted = expected_answer(call.body, sse=call.path.endswith("-sse"))
         if reply.status != 200 or reply.body != wanted:
             return f"allowed call: status {reply.status}, body {reply.body[:300]!r}, wanted {wanted[:100]!r}"
@@ -126,8 +141,12 @@ async def drive_http1(port: int, work: Sequence[Call], *, seed: int = 1) -> list
         headers = [("host", "localhost"), *call.headers]
         if dice.random() < 0.4:
             trailers = [("x-trailer", "1")] if dice.random() < 0.5 else []
-            wire = raw.http1_head("POST", call.path, [*headers, ("transfer-encoding", "chunked")]) + raw.chunked(pieces, trailers)
-            writes = raw.cut(wire, dice.sample(range(1, len(wire)), min(6, len(wire) - 1)) if dice.random() < 0.5 else [])
+            wire = raw.http1_head("POST", call.path, [*headers, ("transfer-encoding", "chunked")]) + raw.chunked(
+                pieces, trailers
+            )
+            writes = raw.cut(
+                wire, dice.sample(range(1, len(wire)), min(6, len(wire) - 1)) if dice.random() < 0.5 else []
+            )
         else:
             head = raw.http1_head("POST", call.path, [*headers, ("content-length", str(len(call.body)))])
             writes = [head + (pieces[0] if pieces else b""), *pieces[1:]] if dice.random() < 0.5 else [head, *pieces]
