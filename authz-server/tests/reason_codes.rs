@@ -1,0 +1,57 @@
+//! Operators search for reason codes, so each has a line in the documentation.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const STAGES: [&str; 7] = ["parse", "http", "identity", "registry", "approval", "enforcer", "internal"];
+
+/// Key paths of the configuration look like codes and are none.
+const KEYS: [&str; 5] =
+    ["identity.issuers", "identity.leeway_seconds", "identity.mtls", "identity.resource_metadata", "http.send"];
+
+#[test]
+fn every_reason_code_in_the_source_is_documented() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documented: String = ["docs/reason-codes.md", "docs/identity.md"]
+        .map(|page| fs::read_to_string(project.join(page)).unwrap())
+        .concat();
+    let mut codes = BTreeSet::new();
+    for room in ["crates/mcp/src", "filter/src", "authz-server/src"] {
+        for file in sources(&project.join(room)) {
+            codes.extend(codes_in(&fs::read_to_string(&file).unwrap()));
+        }
+    }
+    assert!(codes.len() > 80, "the search found only {codes:?}");
+    let missing: Vec<_> = codes.iter().filter(|code| !documented.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "not in docs/reason-codes.md: {missing:?}");
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("test"));
+        if path.is_dir() && !is_test {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// String literals of the form `stage.snake_case` before the file's test module.
+fn codes_in(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.split('"')
+        .filter(|literal| {
+            literal.split_once('.').is_some_and(|(stage, rest)| {
+                STAGES.contains(&stage)
+                    && !rest.is_empty()
+                    && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            }) && !KEYS.contains(literal)
+        })
+        .map(str::to_owned)
+        .collect()
+}
