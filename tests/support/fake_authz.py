@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
-
-# gRPC's fork handlers and a child that only executes another program do not go together (seen: SIGABRT in the child).
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 import grpc
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,17 +17,14 @@ T = TypeVar("T")
 live: list[Process] = []
 """Every process that was started and not yet ended, for the reports of failed tests."""
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+
+# Linux: even a test run killed by SIGKILL leaves no server behind. As a program and not as `preexec_fn`, because that
+# makes Python fork in earnest, and the fork handlers of gRPC then sometimes abort the child.
+_DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 
 
 class ProcessFailed(AssertionError):
     """A process ended or stayed silent; the message holds the end of its log."""
-
-
-def _die_with_parent() -> None:
-    # Linux: even a test run killed by SIGKILL leaves no server behind.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Process:
@@ -48,13 +45,12 @@ class Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._child = subprocess.Popen(
-                [str(part) for part in command],
+                [*_DIE_WITH_PARENT, *(str(part) for part in command)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
-                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
 
