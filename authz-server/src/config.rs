@@ -150,7 +150,7 @@ pub struct DecisionConfig {
 
 impl Default for DecisionConfig {
     fn default() -> Self {
-        Self { timeout_ms: 50, memory_bytes: 67_108_864 }
+        Self { timeout_ms: 250, memory_bytes: 67_108_864 }
     }
 }
 
