@@ -8,10 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 
 use super::config::{CertificateEvidence, MtlsConfig};
@@ -136,7 +136,7 @@ impl Certificates {
         if url_encoded_pem.len() > MAX_BYTES {
             return Err(IdentityError::CertificateMalformed);
         }
-        let key = sha256(url_encoded_pem.as_bytes());
+        let key = Sha256::digest(url_encoded_pem).into();
         if let Some(known) = self.read.get(&key) {
             return known;
         }
@@ -175,7 +175,7 @@ impl Certificate {
             uri: (*uri).to_owned(),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
-            sha256: sha256(&der),
+            sha256: Sha256::digest(&der).into(),
         })
     }
 }
@@ -202,10 +202,4 @@ fn der(pem: &str) -> Option<Vec<u8>> {
         pem.trim().strip_prefix("-----BEGIN CERTIFICATE-----")?.strip_suffix("-----END CERTIFICATE-----")?;
     let base64: String = body.split_ascii_whitespace().collect();
     STANDARD.decode(base64).ok()
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
 }

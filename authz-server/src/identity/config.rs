@@ -159,6 +159,15 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// The same algorithm in the JWT library.
+    pub(crate) fn jose(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
+
     /// The algorithm with this exact `alg` value.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Rs256, Self::Es256, Self::EdDsa].into_iter().find(|alg| alg.name() == name)

@@ -1,14 +1,14 @@
 //! JWK Sets (RFC 7517): which of the keys may verify tokens of one algorithm.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use interdict_mcp::json::{Document, Limits, Numbers, Value};
-use sha2::{Digest as _, Sha256};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse, ThumbprintHash,
+};
+use jsonwebtoken::{DecodingKey, DecodingKeyKind as Kind};
 
 use super::config::SignatureAlgorithm;
 
@@ -17,11 +17,15 @@ pub(crate) const MAX_BYTES: usize = 256 * 1024;
 /// Longest `kid`; longer ones are not looked up either.
 const MAX_KID_BYTES: usize = 512;
 
+/// Length of 32 bytes in base64url.
+const ENCODED_32_BYTES: usize = 43;
+
 /// A public key that is fit for its issuer's algorithm.
+#[derive(Debug)]
 pub(crate) struct VerifyingKey {
-    key: ParsedPublicKey,
-    /// SHA-256 of the key itself: two keys under one `kid` are two keys.
-    pub(crate) fingerprint: [u8; 32],
+    pub(crate) key: DecodingKey,
+    /// RFC 7638 thumbprint of the key itself: two keys under one `kid` are two keys.
+    pub(crate) fingerprint: String,
 }
 
 /// The usable keys of a JWK Set.
@@ -57,13 +61,14 @@ impl KeySet {
             if !jwk.is_object() {
                 return Err(JwksError::Shape);
             }
-            let label = || text(&jwk, "kid").unwrap_or_else(|| format!("#{index}"));
+            let kid = || Some(jwk.get("kid")?.as_str()?.into_owned());
+            let label = || kid().unwrap_or_else(|| format!("#{index}"));
             match usable(&jwk, algorithm) {
                 Err(reason) => set.left_out.push((label(), reason)),
                 Ok((kid, key)) => {
-                    let fingerprint = key.fingerprint;
-                    if let Some(earlier) = set.by_kid.insert(kid.clone(), Arc::new(key))
-                        && earlier.fingerprint != fingerprint
+                    let key = Arc::new(key);
+                    if let Some(earlier) = set.by_kid.insert(kid.clone(), Arc::clone(&key))
+                        && earlier.fingerprint != key.fingerprint
                     {
                         ambiguous.push(kid);
                     }
@@ -95,54 +100,63 @@ impl KeySet {
     }
 }
 
-// === impl VerifyingKey ===
-
-impl VerifyingKey {
-    /// True if the signature is this key's over `message`. The algorithm is part of the key.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
-    }
-}
-
-impl fmt::Debug for VerifyingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifyingKey").finish_non_exhaustive()
-    }
-}
-
-/// `kid` and key, or why this JWK must not verify tokens of the algorithm.
-fn usable(jwk: &Value<'_>, algorithm: SignatureAlgorithm) -> Result<(String, VerifyingKey), &'static str> {
-    if jwk.get("d").is_some() || jwk.get("k").is_some() {
+/// The `kid` and the key, if it can verify tokens of the algorithm.
+fn usable(value: &Value<'_>, algorithm: SignatureAlgorithm) -> Result<(String, VerifyingKey), &'static str> {
+    if value.get("d").is_some() || value.get("k").is_some() {
         return Err("holds a private or shared key: withdraw it, it is no longer secret");
     }
-    let kid = text(jwk, "kid").ok_or("has no kid")?;
+    let jwk: Jwk = serde_json::from_str(value.raw()).map_err(|_| "is not a JWK")?;
+    let kid = jwk.common.key_id.as_ref().ok_or("has no kid")?;
     if kid.is_empty() || kid.len() > MAX_KID_BYTES {
         return Err("has an empty or overlong kid");
     }
-    if jwk.get("use").is_some_and(|u| u.as_str().as_deref() != Some("sig")) {
+    if jwk.common.public_key_use.as_ref().is_some_and(|u| *u != PublicKeyUse::Signature) {
         return Err("its `use` is not sig");
     }
-    if let Some(operations) = jwk.get("key_ops")
-        && !operations.elements().any(|op| op.as_str().as_deref() == Some("verify"))
-    {
+    if jwk.common.key_operations.as_ref().is_some_and(|ops| !ops.contains(&KeyOperations::Verify)) {
         return Err("its `key_ops` lack verify");
     }
-    if jwk.get("alg").is_some_and(|alg| alg.as_str().as_deref() != Some(algorithm.name())) {
+    if jwk.common.key_algorithm.is_some_and(|alg| alg != KeyAlgorithm::from(algorithm.jose())) {
         return Err("its `alg` is not the issuer's");
     }
-    let key = match algorithm {
-        SignatureAlgorithm::Rs256 => rsa(jwk)?,
-        SignatureAlgorithm::Es256 => p256(jwk)?,
-        SignatureAlgorithm::EdDsa => ed25519(jwk)?,
-    };
-    let fingerprint = Sha256::digest(key.as_ref()).into();
-    Ok((kid, VerifyingKey { key, fingerprint }))
+    let key = fit(&jwk, algorithm)?;
+    // Of the key as it was understood: the JWK's own text can spell a number in several ways.
+    let fingerprint = Jwk::from_decoding_key(&key, None)
+        .and_then(|jwk| jwk.thumbprint(ThumbprintHash::SHA256))
+        .map_err(|_| "has no thumbprint")?;
+    Ok((kid.clone(), VerifyingKey { key, fingerprint }))
 }
 
-fn rsa(jwk: &Value<'_>) -> Result<ParsedPublicKey, &'static str> {
-    expect(jwk, "kty", "RSA")?;
-    let n = number(jwk, "n").ok_or("has no good `n`")?;
-    let e = number(jwk, "e").ok_or("has no good `e`")?;
+/// The key, of the algorithm's type and sound.
+///
+/// The library looks at a key only when it verifies with it. A key that can verify nothing, or anything, is to be found
+/// when it is published.
+fn fit(jwk: &Jwk, algorithm: SignatureAlgorithm) -> Result<DecodingKey, &'static str> {
+    let key = DecodingKey::from_jwk(jwk).map_err(|_| "its numbers are not base64url")?;
+    let is_32_bytes = |text: &String| text.len() == ENCODED_32_BYTES;
+    let sound = match (algorithm, &jwk.algorithm, key.kind()) {
+        (SignatureAlgorithm::Rs256, AlgorithmParameters::RSA(_), Kind::RsaModulusExponent { n, e }) => {
+            return rsa(n, e);
+        }
+        (SignatureAlgorithm::Es256, AlgorithmParameters::EllipticCurve(ec), Kind::SecretOrDer(point))
+            if ec.curve == EllipticCurve::P256 && is_32_bytes(&ec.x) && is_32_bytes(&ec.y) =>
+        {
+            ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).is_ok()
+        }
+        (SignatureAlgorithm::EdDsa, AlgorithmParameters::OctetKeyPair(okp), Kind::SecretOrDer(point))
+            if okp.curve == EllipticCurve::Ed25519 && is_32_bytes(&okp.x) =>
+        {
+            ParsedPublicKey::new(&signature::ED25519, point).is_ok()
+        }
+        _ => return Err("its type, curve or length does not fit the issuer's algorithm"),
+    };
+    if sound { Ok(key) } else { Err("is not a point on its curve") }
+}
+
+/// Leading zeros are not digits, though some issuers write them; aws-lc refuses them.
+fn rsa(n: &[u8], e: &[u8]) -> Result<DecodingKey, &'static str> {
+    let digits = |number: &[u8]| number.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
+    let (n, e) = (digits(n), digits(e));
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if bits < 2048 {
         return Err("its RSA modulus is shorter than 2048 bits");
@@ -152,46 +166,8 @@ fn rsa(jwk: &Value<'_>) -> Result<ParsedPublicKey, &'static str> {
     if e.len() < 3 || e.len() > 8 || e.last().is_none_or(|last| last % 2 == 0) {
         return Err("its RSA exponent is not an odd number above 2^16");
     }
-    RsaPublicKeyComponents { n, e }
+    RsaPublicKeyComponents { n: &n, e: &e }
         .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
-        .map_err(|_| "is not a usable RSA key")
-}
-
-fn p256(jwk: &Value<'_>) -> Result<ParsedPublicKey, &'static str> {
-    expect(jwk, "kty", "EC")?;
-    expect(jwk, "crv", "P-256")?;
-    let coordinate = |member| bytes(jwk, member).filter(|bytes| bytes.len() == 32).ok_or("has no good point");
-    // SEC 1 section 2.3.3: an uncompressed point begins with 4. That it lies on the curve is checked by `new`.
-    let mut point = vec![4];
-    point.extend(coordinate("x")?);
-    point.extend(coordinate("y")?);
-    ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).map_err(|_| "is not a point on P-256")
-}
-
-fn ed25519(jwk: &Value<'_>) -> Result<ParsedPublicKey, &'static str> {
-    expect(jwk, "kty", "OKP")?;
-    expect(jwk, "crv", "Ed25519")?;
-    let point = bytes(jwk, "x").ok_or("has no good `x`")?;
-    ParsedPublicKey::new(&signature::ED25519, point).map_err(|_| "is not an Ed25519 key")
-}
-
-fn expect(jwk: &Value<'_>, member: &str, value: &str) -> Result<(), &'static str> {
-    if jwk.get(member).is_some_and(|found| found.as_str().as_deref() == Some(value)) {
-        Ok(())
-    } else {
-        Err("its type or curve does not fit the issuer's algorithm")
-    }
-}
-
-fn text(jwk: &Value<'_>, member: &str) -> Option<String> {
-    Some(jwk.get(member)?.as_str()?.into_owned())
-}
-
-/// A big-endian number without leading zeros.
-fn number(jwk: &Value<'_>, member: &str) -> Option<Vec<u8>> {
-    Some(bytes(jwk, member)?.into_iter().skip_while(|byte| *byte == 0).collect())
-}
-
-fn bytes(jwk: &Value<'_>, member: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(jwk.get(member)?.as_str()?.as_bytes()).ok()
+        .map_err(|_| "is not a usable RSA key")?;
+    Ok(DecodingKey::from_rsa_raw_components(&n, &e))
 }

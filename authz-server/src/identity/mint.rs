@@ -2,29 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use jiff::Timestamp;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{EncodingKey, Header};
+use pem::Pem;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::config::SignatureAlgorithm;
 
 /// A private key that signs tokens.
+#[derive(Debug)]
 pub struct SigningKey {
     algorithm: SignatureAlgorithm,
+    key: EncodingKey,
     kid: String,
-    pkcs8: Vec<u8>,
-    pair: Pair,
-}
-
-enum Pair {
-    Rsa(RsaKeyPair),
-    Ec(EcdsaKeyPair),
-    Ed(Ed25519KeyPair),
+    jwk: Jwk,
 }
 
 /// What a minted token says.
@@ -68,33 +64,12 @@ pub enum MintError {
     },
 }
 
-const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-const PEM_END: &str = "-----END PRIVATE KEY-----";
-
 // === impl SigningKey ===
 
 impl SigningKey {
     /// A new random key (RSA: 2048 bits). Its `kid` is its RFC 7638 thumbprint.
     pub fn generate(algorithm: SignatureAlgorithm) -> Result<Self, MintError> {
-        let rng = aws_lc_rs::rand::SystemRandom::new();
-        let pkcs8 = match algorithm {
-            SignatureAlgorithm::Rs256 => {
-                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| MintError::Crypto)?;
-                let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> =
-                    pair.as_der().map_err(|_| MintError::Crypto)?;
-                der.as_ref().to_vec()
-            }
-            SignatureAlgorithm::Es256 => {
-                EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
-                    .map_err(|_| MintError::Crypto)?
-                    .as_ref()
-                    .to_vec()
-            }
-            SignatureAlgorithm::EdDsa => {
-                Ed25519KeyPair::generate_pkcs8(&rng).map_err(|_| MintError::Crypto)?.as_ref().to_vec()
-            }
-        };
-        Self::from_pkcs8(algorithm, pkcs8).ok_or(MintError::Crypto)
+        Self::from_pem(algorithm, &generate_pem(algorithm)?).ok_or(MintError::Crypto)
     }
 
     /// Reads the key at `path`, or makes one there (readable by its owner only) when there is no such file.
@@ -104,9 +79,9 @@ impl SigningKey {
             Ok(pem) => Self::from_pem(algorithm, &pem)
                 .ok_or_else(|| MintError::NotAKey { path: path.to_owned(), algorithm: algorithm.name() }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = Self::generate(algorithm)?;
-                write_private(path, key.to_pem().as_bytes()).map_err(failed)?;
-                Ok(key)
+                let pem = generate_pem(algorithm)?;
+                write_private(path, pem.as_bytes()).map_err(failed)?;
+                Self::from_pem(algorithm, &pem).ok_or(MintError::Crypto)
             }
             Err(error) => Err(failed(error)),
         }
@@ -114,23 +89,18 @@ impl SigningKey {
 
     /// Reads a PKCS#8 PEM private key.
     pub fn from_pem(algorithm: SignatureAlgorithm, pem: &str) -> Option<Self> {
-        let (_, rest) = pem.split_once(PEM_BEGIN)?;
-        let (body, _) = rest.split_once(PEM_END)?;
-        let body: String = body.split_ascii_whitespace().collect();
-        Self::from_pkcs8(algorithm, STANDARD.decode(body).ok()?)
-    }
-
-    /// The key as PKCS#8 PEM.
-    pub fn to_pem(&self) -> String {
-        let body = STANDARD.encode(&self.pkcs8);
-        let mut pem = format!("{PEM_BEGIN}\n");
-        for line in body.as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
+        let pem = pem.as_bytes();
+        let key = match algorithm {
+            SignatureAlgorithm::Rs256 => EncodingKey::from_rsa_pem(pem),
+            SignatureAlgorithm::Es256 => EncodingKey::from_ec_pem(pem),
+            SignatureAlgorithm::EdDsa => EncodingKey::from_ed_pem(pem),
         }
-        pem.push_str(PEM_END);
-        pem.push('\n');
-        pem
+        .ok()?;
+        let mut jwk = Jwk::from_encoding_key(&key, algorithm.jose()).ok()?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Some(Self { algorithm, key, kid, jwk })
     }
 
     /// The algorithm that it signs with.
@@ -145,13 +115,7 @@ impl SigningKey {
 
     /// The public half as a JWK.
     pub fn jwk(&self) -> Value {
-        let mut jwk = self.pair.public_members();
-        if let Some(members) = jwk.as_object_mut() {
-            members.insert("kid".to_owned(), self.kid.as_str().into());
-            members.insert("use".to_owned(), "sig".into());
-            members.insert("alg".to_owned(), self.algorithm.name().into());
-        }
-        jwk
+        json!(self.jwk)
     }
 
     /// A token, valid from `now` for [`TokenRequest::lifetime_seconds`].
@@ -169,44 +133,27 @@ impl SigningKey {
             members.insert("sub".to_owned(), principal.into());
             members.insert("act".to_owned(), json!({ "sub": request.subject }));
         }
-        let header =
-            json!({ "alg": self.algorithm.name(), "kid": self.kid, "typ": request.typ.unwrap_or("JWT") });
-        self.sign(&header.to_string(), &claims.to_string())
+        let mut header = Header::new(self.algorithm.jose());
+        header.kid = Some(self.kid.clone());
+        header.typ = Some(request.typ.unwrap_or("JWT").to_owned());
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| MintError::Crypto)
     }
 
     /// A signed JWT of exactly these two texts. Nothing is checked, so that tests can sign what no issuer would.
-    pub fn sign(&self, header: &str, claims: &str) -> Result<String, MintError> {
+    #[cfg(test)]
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> Result<String, MintError> {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.pair.sign(input.as_bytes()).map_err(|_| MintError::Crypto)?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
-    }
-
-    fn from_pkcs8(algorithm: SignatureAlgorithm, pkcs8: Vec<u8>) -> Option<Self> {
-        let pair = match algorithm {
-            SignatureAlgorithm::Rs256 => Pair::Rsa(RsaKeyPair::from_pkcs8(&pkcs8).ok()?),
-            SignatureAlgorithm::Es256 => {
-                Pair::Ec(EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).ok()?)
-            }
-            SignatureAlgorithm::EdDsa => Pair::Ed(Ed25519KeyPair::from_pkcs8(&pkcs8).ok()?),
-        };
-        // RFC 7638 section 3: the hash of the required members, in alphabetical order, without spaces.
-        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(pair.public_members().to_string()));
-        Some(Self { algorithm, kid, pkcs8, pair })
-    }
-}
-
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("algorithm", &self.algorithm)
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        let signature = jsonwebtoken::crypto::sign(input.as_bytes(), &self.key, self.algorithm.jose())
+            .map_err(|_| MintError::Crypto)?;
+        Ok(format!("{input}.{signature}"))
     }
 }
 
 /// The JWK Set (RFC 7517 section 5) of these keys as JSON text.
 pub fn jwks(keys: &[&SigningKey]) -> String {
-    json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
+    json!(JwkSet { keys: keys.iter().map(|key| key.jwk.clone()).collect() }).to_string()
 }
 
 /// Writes the JWK Set of these keys, in one step so that no reader sees half of it.
@@ -218,45 +165,24 @@ pub fn write_jwks(keys: &[&SigningKey], path: &Path) -> Result<(), MintError> {
     std::fs::rename(&name, path).map_err(failed)
 }
 
-// === impl Pair ===
+/// A new private key as PKCS#8 PEM.
+fn generate_pem(algorithm: SignatureAlgorithm) -> Result<String, MintError> {
+    let der = generate_pkcs8(algorithm).map_err(|_| MintError::Crypto)?;
+    Ok(pem::encode(&Pem::new("PRIVATE KEY", der)))
+}
 
-impl Pair {
-    /// The required members of the public JWK, in alphabetical order, and nothing else.
-    fn public_members(&self) -> Value {
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match self {
-            Self::Rsa(pair) => {
-                let key = pair.public_key();
-                json!({
-                    "e": encode(key.exponent().big_endian_without_leading_zero()),
-                    "kty": "RSA",
-                    "n": encode(key.modulus().big_endian_without_leading_zero()),
-                })
-            }
-            Self::Ec(pair) => {
-                // SEC 1 uncompressed point: 0x04, x, y.
-                let point = pair.public_key().as_ref();
-                let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
-                json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) })
-            }
-            Self::Ed(pair) => {
-                json!({ "crv": "Ed25519", "kty": "OKP", "x": encode(pair.public_key().as_ref()) })
-            }
+fn generate_pkcs8(algorithm: SignatureAlgorithm) -> Result<Vec<u8>, Unspecified> {
+    Ok(match algorithm {
+        SignatureAlgorithm::Rs256 => {
+            let der: Pkcs8V1Der<'_> = RsaKeyPair::generate(KeySize::Rsa2048)?.as_der()?;
+            der.as_ref().to_vec()
         }
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
-        let rng = aws_lc_rs::rand::SystemRandom::new();
-        match self {
-            Self::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &rng, message, &mut signature)?;
-                Ok(signature)
-            }
-            Self::Ec(pair) => Ok(pair.sign(&rng, message)?.as_ref().to_vec()),
-            Self::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+        SignatureAlgorithm::Es256 => {
+            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?.to_pkcs8v1()?.as_ref().to_vec()
         }
-    }
+        // Version 1 of PKCS#8, as OpenSSL writes it: `Jwk::from_encoding_key` reads no other.
+        SignatureAlgorithm::EdDsa => Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref().to_vec(),
+    })
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

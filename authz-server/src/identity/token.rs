@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
+use jsonwebtoken::Validation;
+use jsonwebtoken::errors::ErrorKind;
+use sha2::{Digest as _, Sha256};
 
-use super::claims::{self, Claims, Compact, Header};
+use super::claims::{Claims, Hints};
 use super::config::{IdentityConfig, IssuerConfig};
 use super::fetch::Source;
+use super::jwks::VerifyingKey;
 use super::keys::{Keys, Pace};
 use super::{IdentityError, StartError};
 
@@ -37,6 +40,7 @@ pub(crate) struct Tokens {
 struct Issuer {
     name: String,
     algorithm: &'static str,
+    validation: Validation,
     typ: Option<String>,
     max_lifetime_seconds: i64,
     subject_claim: String,
@@ -48,7 +52,7 @@ struct Issuer {
 pub(crate) struct Verified {
     issuer: Arc<Issuer>,
     kid: String,
-    key_fingerprint: [u8; 32],
+    key: Arc<VerifyingKey>,
     pub(crate) claims: Claims,
 }
 
@@ -96,10 +100,10 @@ impl Tokens {
         audience: &str,
         now: Timestamp,
     ) -> Result<Arc<Verified>, IdentityError> {
-        let digest = sha256(token.as_bytes());
+        let digest = Sha256::digest(token).into();
         let verified = match self.verified.get(&digest) {
             Some(verified) => verified,
-            None => self.verify(token, digest).await?,
+            None => self.first_sight(token, digest).await?,
         };
         if let Err(error) = verified.key_still_in_force() {
             self.verified.invalidate(&digest);
@@ -112,31 +116,21 @@ impl Tokens {
         Ok(verified)
     }
 
-    async fn verify(&self, token: &str, digest: Digest) -> Result<Arc<Verified>, IdentityError> {
-        let compact = Compact::split(token)?;
-        let header = compact.header()?;
-        let payload = compact.payload()?;
-        let name = claims::issuer(&payload)?;
-        let issuer = self.issuers.get(&name).ok_or(IdentityError::IssuerUnknown)?;
-        let kid = issuer.accept_header(header)?;
+    async fn first_sight(&self, token: &str, digest: Digest) -> Result<Arc<Verified>, IdentityError> {
+        let hints = Hints::read(token)?;
+        let issuer = self.issuers.get(&hints.issuer).ok_or(IdentityError::IssuerUnknown)?;
+        let kid = issuer.accept(hints)?;
+        // Waits only while an unknown `kid` is looked for.
         let (key, generation) = issuer.keys.find(&kid).await?;
         if self.rejected.get(&digest) == Some(generation) {
             return Err(IdentityError::SignatureInvalid);
         }
-        if !key.verifies(compact.signed.as_bytes(), &compact.signature) {
-            self.rejected.insert(digest, generation);
-            return Err(IdentityError::SignatureInvalid);
-        }
-        let claims = Claims::read(&payload, &issuer.subject_claim)?;
-        let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
-        if lifetime <= 0 {
-            return Err(IdentityError::TokenMalformed);
-        }
-        if lifetime > issuer.max_lifetime_seconds {
-            return Err(IdentityError::LifetimeTooLong);
-        }
-        let verified =
-            Arc::new(Verified { issuer: Arc::clone(issuer), kid, key_fingerprint: key.fingerprint, claims });
+        let claims = issuer.verify(token, &key).inspect_err(|error| {
+            if *error == IdentityError::SignatureInvalid {
+                self.rejected.insert(digest, generation);
+            }
+        })?;
+        let verified = Arc::new(Verified { issuer: Arc::clone(issuer), kid, key, claims });
         self.verified.insert(digest, Arc::clone(&verified));
         Ok(verified)
     }
@@ -149,6 +143,7 @@ impl Issuer {
         Ok(Self {
             name: config.issuer.clone(),
             algorithm: config.algorithm.name(),
+            validation: validation(config),
             typ: config.typ.clone(),
             max_lifetime_seconds: config.max_lifetime_seconds.into(),
             subject_claim: config.subject_claim.clone(),
@@ -157,16 +152,53 @@ impl Issuer {
     }
 
     /// The `kid`, if algorithm and type are the issuer's. The header never chooses how it is verified.
-    fn accept_header(&self, header: Header) -> Result<String, IdentityError> {
-        if header.alg != self.algorithm {
+    fn accept(&self, hints: Hints) -> Result<String, IdentityError> {
+        // `decode` asks this again; asked before, a wrong algorithm costs no search for a key and has its own code.
+        if hints.alg != self.algorithm {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
         if let Some(expected) = &self.typ
-            && !header.typ.is_some_and(|typ| media_type(&typ).eq_ignore_ascii_case(media_type(expected)))
+            && !hints.typ.is_some_and(|typ| media_type(&typ).eq_ignore_ascii_case(media_type(expected)))
         {
             return Err(IdentityError::TypeNotAllowed);
         }
-        header.kid.ok_or(IdentityError::KidMissing)
+        hints.kid.ok_or(IdentityError::KidMissing)
+    }
+
+    /// The claims, if the signature is the key's and they are what this issuer may say.
+    fn verify(&self, token: &str, key: &VerifyingKey) -> Result<Claims, IdentityError> {
+        let verified =
+            jsonwebtoken::decode(token, &key.key, &self.validation).map_err(|error| refusal(&error))?;
+        let claims = Claims::read(&verified.claims, &self.subject_claim)?;
+        let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
+        if lifetime <= 0 {
+            return Err(IdentityError::TokenMalformed);
+        }
+        if lifetime > self.max_lifetime_seconds {
+            return Err(IdentityError::LifetimeTooLong);
+        }
+        Ok(claims)
+    }
+}
+
+/// What the library asks of a token of this issuer.
+fn validation(config: &IssuerConfig) -> Validation {
+    let mut validation = Validation::new(config.algorithm.jose());
+    validation.set_required_spec_claims(&["iss", "exp"]);
+    validation.set_issuer(&[&config.issuer]);
+    // Times and audience are asked on every call, of remembered tokens too: see `Tokens::check`. The library would ask
+    // once, by the machine's clock instead of the one that decides, and accept a token in the second it expires in.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn refusal(error: &jsonwebtoken::errors::Error) -> IdentityError {
+    match error.kind() {
+        ErrorKind::InvalidSignature => IdentityError::SignatureInvalid,
+        ErrorKind::InvalidAlgorithm => IdentityError::AlgorithmNotAllowed,
+        ErrorKind::InvalidIssuer => IdentityError::IssuerUnknown,
+        _ => IdentityError::TokenMalformed,
     }
 }
 
@@ -181,7 +213,7 @@ impl Verified {
         let keys = self.issuer.keys.current()?;
         let key = keys.as_ref().and_then(|snapshot| snapshot.get(&self.kid));
         match key {
-            Some(key) if key.fingerprint == self.key_fingerprint => Ok(()),
+            Some(key) if key.fingerprint == self.key.fingerprint => Ok(()),
             _ => Err(IdentityError::KeyRevoked),
         }
     }
@@ -213,10 +245,4 @@ fn media_type(typ: &str) -> &str {
         Some((head, rest)) if head.eq_ignore_ascii_case(prefix) => rest,
         _ => typ,
     }
-}
-
-fn sha256(bytes: &[u8]) -> Digest {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
 }

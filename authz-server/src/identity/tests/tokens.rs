@@ -286,6 +286,19 @@ async fn a_remembered_token_is_refused_once_it_has_expired() {
 }
 
 #[tokio::test]
+async fn a_token_of_a_known_key_is_checked_without_waiting_for_anything() {
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+    let world = World::new().await;
+    let request = Request::default().token(&world.token(&good()));
+    // First sight, then from memory.
+    for _ in 0..2 {
+        let call = std::pin::pin!(world.request(&request));
+        assert!(matches!(call.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_remembered_token_is_not_good_for_another_server() {
     let world = World::new().await;
     let request = Request::default().token(&world.token(&good()));
