@@ -29,12 +29,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_before_or_after_an_await_becomes_an_error() {
+        async fn dies(late: bool) -> u8 {
+            if late {
+                tokio::task::yield_now().await;
+            }
+            panic!("a test")
+        }
         assert_eq!(caught(async { 7 }).await, Ok(7));
-        assert_eq!(caught(async { panic!("before") }).await as Result<(), _>, Err(Panicked));
-        let after = async {
-            tokio::task::yield_now().await;
-            panic!("after")
-        };
-        assert_eq!(caught(after).await as Result<(), _>, Err(Panicked));
+        assert_eq!(caught(dies(false)).await, Err(Panicked));
+        assert_eq!(caught(dies(true)).await, Err(Panicked));
     }
 }

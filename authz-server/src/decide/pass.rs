@@ -12,6 +12,7 @@ use crate::intercept::own_state;
 use crate::intercept::{Question, Settled};
 use crate::record::Trace;
 use crate::reply::{self, Denial};
+use crate::request::BodyState;
 
 /// Code and text of the reason that decided.
 fn first_reason(decision: &Decision) -> (&str, &str) {
@@ -194,11 +195,11 @@ impl Decider {
                     let text = "The enforcement point cannot edit the body, and this one has to be edited.";
                     return Err(refuse("enforcer.cannot_edit_body", text, trace));
                 }
-                let length_before = message.root().span().end;
-                let length_before = match &call.request.http.body {
-                    crate::request::BodyState::Raw(bytes) => bytes.len(),
-                    _ => length_before,
+                // The reader was given this very body, so there is one.
+                let BodyState::Raw(body) = &call.request.http.body else {
+                    return Err(refuse("enforcer.body_missing", "The body to be edited is not here.", trace));
                 };
+                let length_before = body.len();
                 pass.obligations.push(Obligation::ReplaceRequestBody { length_before, edits });
             }
             if message.method() == Some(Method::Initialize) {

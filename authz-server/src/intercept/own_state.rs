@@ -4,6 +4,7 @@
 //! of ours carries nothing of the server's. A `requestState` of the server goes on byte for byte.
 
 use interdict_mcp::Message;
+use interdict_mcp::edit::remove_members;
 use interdict_mcp::json::Value;
 use interdict_proto::enforcement::Edit;
 
@@ -25,33 +26,14 @@ pub(crate) fn is_foreign(message: &Message<'_>) -> bool {
 /// The edits of the body that take our members out; empty when there are none.
 pub(crate) fn edits(message: &Message<'_>) -> Vec<Edit> {
     match message.params() {
-        Some(params) if is_ours(message) => remove_members(params, &OURS),
+        Some(params) if is_ours(message) => ours_in(params),
         _ => Vec::new(),
     }
 }
 
-/// Removes members together with one comma each. With a member kept before it, a member goes from the end of its
-/// predecessor; otherwise it goes up to the start of its successor. Neighbours therefore never claim the same byte.
-fn remove_members(object: Value<'_>, names: &[&str]) -> Vec<Edit> {
-    let members: Vec<_> = object.members().map(|(name, key, value)| (name, key, value.span())).collect();
-    let mut edits = Vec::new();
-    let mut kept_before = false;
-    let mut end_of_previous = None;
-    let mut rest = members.iter().peekable();
-    while let Some((name, key, value)) = rest.next() {
-        if !names.contains(&name.as_ref()) {
-            kept_before = true;
-        } else {
-            let (start, end) = match (end_of_previous, rest.peek()) {
-                (Some(previous), _) if kept_before => (previous, value.end),
-                (_, Some((_, next_key, _))) => (key.start, next_key.start),
-                (_, None) => (key.start, value.end),
-            };
-            edits.push(Edit { start, end, text: String::new() });
-        }
-        end_of_previous = Some(value.end);
-    }
-    edits
+fn ours_in(params: Value<'_>) -> Vec<Edit> {
+    let edits = remove_members(params, &OURS);
+    edits.into_iter().map(|edit| Edit { start: edit.start, end: edit.end, text: edit.text }).collect()
 }
 
 #[cfg(test)]
@@ -63,7 +45,7 @@ mod tests {
 
     fn without_ours(body: &str) -> String {
         let document = Document::parse(body.as_bytes(), &Limits::default()).unwrap();
-        let edits = remove_members(document.root(), &OURS);
+        let edits = ours_in(document.root());
         String::from_utf8(apply(body.as_bytes(), body.len(), &edits).unwrap()).unwrap()
     }
 
