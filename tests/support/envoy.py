@@ -51,7 +51,7 @@ class Envoy:
                 "--component-log-level",
                 "wasm:info",
                 "--file-flush-interval-msec",
-                "50",
+                "10",
             ],
             folder / "envoy.log",
         )

@@ -42,7 +42,7 @@ def chunked(pieces: Sequence[bytes], trailers: Headers) -> bytes:
 
 def http1_head(method: str, path: str, headers: Headers) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 class Http1:
