@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 const STAGES: [&str; 7] = ["parse", "http", "identity", "registry", "approval", "enforcer", "internal"];
 
 /// Key paths of the configuration look like codes and are none.
-const KEYS: [&str; 5] =
-    ["identity.issuers", "identity.leeway_seconds", "identity.mtls", "identity.resource_metadata", "http.send"];
+const KEYS: [&str; 5] = [
+    "identity.issuers",
+    "identity.leeway_seconds",
+    "identity.mtls",
+    "identity.resource_metadata",
+    "http.send",
+];
 
 #[test]
 fn every_reason_code_in_the_source_is_documented() {

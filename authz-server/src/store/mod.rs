@@ -22,7 +22,8 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 
 /// Approvals: opened by a decision, decided by a person, consumed once by the call that they were given for.
 pub trait ApprovalStore: Send + Sync {
-    /// Returns the open (`PENDING` or `APPROVED`, not expired) approval of this binding, or creates a `PENDING` one.
+    /// Returns the open (`PENDING` or `APPROVED`) or refused (`DENIED`) approval of this binding while it is not
+    /// expired, or creates a `PENDING` one.
     ///
     /// Creating one supersedes `PENDING` rows of the same agent and action digest with another binding: the same
     /// action, asked again under another policy or for other reasons, needs a new decision.

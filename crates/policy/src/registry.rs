@@ -194,9 +194,13 @@ impl Registry {
     }
 
     /// The one server that answers for this authority (case and port ignored) and path (query ignored, otherwise
-    /// compared byte by byte: no decoding, no dot segments).
+    /// compared byte by byte: no decoding, no dot segments). An authority that is not `host` or `host:port` (RFC 9110
+    /// section 7.2) has none: Envoy joins two `Host` headers with a comma, and servers differ on what that means.
     #[must_use]
     pub fn server_for(&self, host: &str, path: &str) -> Option<&Server> {
+        if !is_authority(host) {
+            return None;
+        }
         let path = path.split_once('?').map_or(path, |(path, _)| path);
         let hosts = self.by_path.get(path)?;
         let id = hosts.get("*").or_else(|| hosts.get(&host_without_port(host).to_ascii_lowercase()))?;
@@ -438,6 +442,21 @@ fn check_path(id: &str, path: &str) -> Result<(), BundleError> {
 }
 
 /// `host[:port]` or `[v6][:port]` without the port.
+/// `host` or `host:port`, without user information; names, IPv4 and bracketed IPv6 addresses.
+fn is_authority(text: &str) -> bool {
+    let name = host_without_port(text);
+    let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let fits = match inner {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        }
+    };
+    let port = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
+    fits && (text == name || port.is_some_and(|port| port.parse::<u16>().is_ok()))
+}
+
 fn host_without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port))

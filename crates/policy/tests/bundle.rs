@@ -235,6 +235,12 @@ fn a_server_is_found_by_host_without_port_and_exact_path() {
     {
         assert_eq!(found(host, path), None, "{host} {path}");
     }
+    for host in [
+        "", "a,a", "a@b", "a b", "a/b", "a:", "a:x", "a:80:80", "a:65536", "::1", "[::1", "[a]", "[::1]x",
+        "[::1]:", "a%2f",
+    ] {
+        assert_eq!(found(host, "/n"), None, "any host is meant, but `{host}` is none");
+    }
     let server = bundle.registry().server("a").unwrap();
     assert_eq!((server.deny_form, server.enforcement), (DenyForm::ToolResult, ServerEnforcement::Native));
 }

@@ -44,8 +44,11 @@ pub(super) fn open_or_get(
     expire(&transaction, now)?;
     let open = transaction
         .query_row(
-            "SELECT * FROM approvals WHERE binding = ?1 AND state IN ('pending', 'approved')",
-            [&new.binding],
+            // A person's "no" holds until it expires: asking again finds it instead of asking somebody else.
+            "SELECT * FROM approvals
+             WHERE binding = ?1 AND (state IN ('pending', 'approved') OR (state = 'denied' AND expires_at > ?2))
+             ORDER BY id DESC LIMIT 1",
+            params![new.binding, now.as_microsecond()],
             read,
         )
         .optional()

@@ -90,6 +90,22 @@ async fn the_same_binding_gets_the_same_open_approval_and_a_new_one_after_its_us
 }
 
 #[tokio::test]
+async fn a_persons_no_holds_until_it_expires_and_then_the_same_call_is_asked_anew() {
+    let store = Place::new().open();
+    let asked = store.open_or_get(question("b1", "a1")).await.unwrap();
+    store.decide(&asked.id, HumanAnswer::Deny, "ana", None, after(1)).await.unwrap();
+    let mut again = question("b1", "a1");
+    again.created_at = after(2);
+    let found = store.open_or_get(again.clone()).await.unwrap();
+    assert_eq!((found.id.as_str(), found.state), (asked.id.as_str(), ApprovalState::Denied));
+    again.created_at = asked.expires_at;
+    again.expires_at = asked.expires_at + TTL;
+    let anew = store.open_or_get(again).await.unwrap();
+    assert_eq!(anew.state, ApprovalState::Pending);
+    assert_ne!(anew.id, asked.id);
+}
+
+#[tokio::test]
 async fn the_same_action_under_another_binding_supersedes_the_open_question() {
     let store = Place::new().open();
     let old = store.open_or_get(question("b1", "a1")).await.unwrap();

@@ -41,7 +41,7 @@ pub struct EnforcerFact<'a> {
 pub struct AgentFact<'a> {
     /// The registry's row.
     pub agent: &'a Agent,
-    /// 0 none, 1 bearer token, 2 token bound to the workload or workload certificate, 3 = 2 plus attested image.
+    /// How well the agent proved who it is: 1 a token, or a verified certificate alone; 2 both, of the same agent.
     pub assurance: u8,
     /// The instance of the agent class, when its credential names one.
     pub instance: Option<&'a str>,
