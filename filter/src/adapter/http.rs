@@ -98,17 +98,10 @@ impl HttpContext for Http {
 /// Everything that is needed of a request, copied while Envoy hands it out.
 fn request_head(id: u32, mode: Mode) -> Option<RequestHead> {
     let headers = sys::headers(map::REQUEST).ok()?;
-    let surroundings = Surroundings {
-        source_address: text("source\0address"),
-        mtls: flag("connection\0mtls"),
-        certificate_valid: flag("connection\0peer_certificate_valid"),
-        uri_san: text("connection\0uri_san_peer_certificate"),
-        dns_san: text("connection\0dns_san_peer_certificate"),
-        subject: text("connection\0subject_peer_certificate"),
-        sni: text("connection\0requested_server_name"),
-        protocol: text("request\0protocol"),
-        route: text("xds\0route_name"),
-        virtual_host: text("xds\0virtual_host_name"),
+    let route = text("xds\0route_name");
+    let surroundings = match mode {
+        Mode::Call => surroundings(route),
+        Mode::Split => Surroundings { route, ..Surroundings::default() },
     };
     let enforcement = match mode {
         Mode::Split => sys::property("metadata\0filter_metadata\0envoy.filters.http.ext_authz\0enforcement"),
@@ -119,10 +112,29 @@ fn request_head(id: u32, mode: Mode) -> Option<RequestHead> {
         surroundings,
         now: sys::now(),
         stream: id,
-        received: received(),
-        body_size: number("request\0size"),
+        received: if mode == Mode::Call { received() } else { None },
+        body_size: if mode == Mode::Split { number("request\0size") } else { None },
         enforcement,
     })
+}
+
+/// What the decision point is told besides the headers. Each property is a call out of the VM, so the certificate is
+/// asked for only where there is one.
+fn surroundings(route: Option<String>) -> Surroundings {
+    let mtls = flag("connection\0mtls");
+    let of_certificate = |path| if mtls == Some(true) { text(path) } else { None };
+    Surroundings {
+        source_address: text("source\0address"),
+        mtls,
+        certificate_valid: if mtls == Some(true) { flag("connection\0peer_certificate_valid") } else { None },
+        uri_san: of_certificate("connection\0uri_san_peer_certificate"),
+        dns_san: of_certificate("connection\0dns_san_peer_certificate"),
+        subject: of_certificate("connection\0subject_peer_certificate"),
+        sni: text("connection\0requested_server_name"),
+        protocol: text("request\0protocol"),
+        route,
+        virtual_host: text("xds\0virtual_host_name"),
+    }
 }
 
 fn text(path: &str) -> Option<String> {
