@@ -165,7 +165,7 @@ impl Decider {
             match pass.set_headers.iter().find(|(set, _)| set == name) {
                 Some((_, set)) if set != value => {
                     let text = "Two rules set one header to different values.";
-                    return Err(refuse("policy.conflicting_obligations", text, trace));
+                    return Err(refuse("policy.conflicting_obligation", text, trace));
                 }
                 Some(_) => {}
                 None => pass.set_headers.push((name.clone(), value.clone())),
