@@ -1,8 +1,20 @@
 //! The decision vectors of `tests/vectors`, in-process: through the decision, and through the ext_authz door, once for
 //! each kind of enforcement point. The end-to-end tests run the same files through a real Envoy.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "vectors/format.rs"]
 mod format;
+#[path = "vectors/holds.rs"]
+mod holds;
+#[path = "vectors/log.rs"]
+mod log;
 #[path = "vectors/outcome.rs"]
 mod outcome;
 #[path = "vectors/stage.rs"]

@@ -59,7 +59,7 @@ pub(crate) enum Settled {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     /// The question.
-    pub(crate) approval: Approval,
+    pub(crate) approval: Box<Approval>,
     /// Digest of the action that it is about.
     pub(crate) action_digest: String,
     /// Which time this client is told to come back; starts at 1.

@@ -91,7 +91,8 @@ impl Approvals {
                 ApprovalState::Pending => match self.wait(&approval, until).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        return Settled::Waiting(Waiting { approval, action_digest: asked.digest, round });
+                        let (approval, action_digest) = (Box::new(approval), asked.digest);
+                        return Settled::Waiting(Waiting { approval, action_digest, round });
                     }
                     Err(_) => return UNAVAILABLE,
                 },

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// One vector: a request, or several steps.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vector {
+pub(crate) struct Vector {
     pub name: String,
     #[serde(default)]
     modes: Option<Vec<String>>,
@@ -53,7 +53,7 @@ pub struct Vector {
 /// One request, or a person's answer.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Request {
+pub(crate) struct Request {
     pub message: Option<Map<String, Value>>,
     pub body: Option<String>,
     pub body_base64: Option<String>,
@@ -75,7 +75,7 @@ pub struct Request {
 /// What has to become of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Expect {
+pub(crate) struct Expect {
     pub verdict: Option<String>,
     pub reason: Option<String>,
     pub status: Option<u16>,
@@ -87,7 +87,7 @@ pub struct Expect {
 
 impl Expect {
     /// With the keys of `other` in place of its own.
-    pub fn overlaid(self, other: &Expect) -> Expect {
+    pub(crate) fn overlaid(self, other: &Expect) -> Expect {
         let other = other.clone();
         Expect {
             verdict: other.verdict.or(self.verdict),
@@ -102,17 +102,17 @@ impl Expect {
 }
 
 impl Vector {
-    pub fn is_about(&self, mode: &str) -> bool {
+    pub(crate) fn is_about(&self, mode: &str) -> bool {
         self.modes.as_ref().is_none_or(|modes| modes.iter().any(|named| named == mode))
     }
 
-    pub fn time(&self) -> Option<jiff::Timestamp> {
+    pub(crate) fn time(&self) -> Option<jiff::Timestamp> {
         self.time
     }
 }
 
 /// The steps of a vector; what the vector itself says holds for each of them that does not say otherwise.
-pub fn steps_of(vector: &Vector) -> Vec<Request> {
+pub(crate) fn steps_of(vector: &Vector) -> Vec<Request> {
     let own = Request {
         message: vector.message.clone(),
         body: vector.body.clone(),
@@ -145,12 +145,12 @@ pub fn steps_of(vector: &Vector) -> Vec<Request> {
 }
 
 /// The folder `tests/vectors` of the project.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
 /// All vectors of all files.
-pub fn read_all() -> Vec<Vector> {
+pub(crate) fn read_all() -> Vec<Vector> {
     let mut files: Vec<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())

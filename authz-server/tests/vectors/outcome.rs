@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// See the README of `tests/vectors`.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub verdict: String,
     pub reason: String,
     /// 0 for an allowed request: its status is the server's.
@@ -35,7 +35,7 @@ impl std::fmt::Display for Outcome {
 
 impl Outcome {
     /// Of an answer, for a request with this body.
-    pub fn of(answer: Answer, sent: &[u8]) -> Self {
+    pub(crate) fn of(answer: Answer, sent: &[u8]) -> Self {
         let enforcement = answer.enforcement().clone();
         let arrives = |enforcement: &Enforcement| match enforcement.body_edit() {
             Some((length, edits)) => apply(sent, length, edits).unwrap(),
@@ -68,7 +68,7 @@ impl Outcome {
 }
 
 /// The answer that a CheckResponse stands for, taken apart as Envoy does: code 0 passes, everything else is denied.
-pub fn answer_of(response: CheckResponse) -> Answer {
+pub(crate) fn answer_of(response: CheckResponse) -> Answer {
     let metadata = response.dynamic_metadata.unwrap();
     let text = |name: &str| match &metadata.fields[name].kind {
         Some(Kind::StringValue(text)) => text.clone(),

@@ -33,7 +33,7 @@ const KEY: &str = "issuer.pem";
 const MODERN: &str = "2026-07-28";
 
 /// What all vectors share.
-pub struct Stage {
+pub(crate) struct Stage {
     folder: tempfile::TempDir,
     bundle: Arc<Bundle>,
     key: SigningKey,
@@ -41,7 +41,7 @@ pub struct Stage {
 
 /// How a request gets to the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub(crate) enum Door {
     /// Not through a door at all.
     Decision,
     /// As our filter and a well configured Envoy send it: raw headers and body.
@@ -51,33 +51,53 @@ pub enum Door {
 }
 
 /// One vector being run.
-pub struct Run<'s> {
+pub(crate) struct Run<'s> {
     stage: &'s Stage,
     kind: EnforcerKind,
-    decider: Decider,
-    store: Arc<dyn ApprovalStore>,
-    clock: Arc<dyn Clock>,
+    pub decider: Arc<Decider>,
+    pub store: Arc<dyn ApprovalStore>,
+    pub clock: Arc<dyn Clock>,
+    pub bundle: Arc<ArcSwap<Bundle>>,
+    pub metrics: Arc<Metrics>,
     last_reply: Value,
     /// The body of every step so far.
     pub bodies: Vec<Vec<u8>>,
 }
 
+/// The bundle of the vectors, with more roots.
+pub(crate) fn load(more: &[PathBuf]) -> Bundle {
+    let mut roots = vec![folder().join("../../policies"), folder().join("bundle")];
+    roots.extend_from_slice(more);
+    Bundle::load(&roots).unwrap_or_else(|error| panic!("{error}"))
+}
+
 impl Stage {
-    pub fn set_up() -> Self {
+    pub(crate) fn set_up() -> Self {
+        crate::log::begin();
         let folder_of_run = tempfile::tempdir().unwrap();
-        let roots: Vec<PathBuf> = vec![folder().join("../../policies"), folder().join("bundle")];
-        let bundle = Arc::new(Bundle::load(&roots).unwrap_or_else(|error| panic!("{error}")));
+        let bundle = Arc::new(load(&[]));
         let key =
             SigningKey::load_or_generate(SignatureAlgorithm::EdDsa, &folder_of_run.path().join(KEY)).unwrap();
         write_jwks(&[&key], &folder_of_run.path().join("jwks.json")).unwrap();
         Self { folder: folder_of_run, bundle, key }
     }
 
-    pub async fn begin(&self, mode: &str, time: Option<jiff::Timestamp>) -> Run<'_> {
+    pub(crate) async fn begin(&self, mode: &str, time: Option<jiff::Timestamp>) -> Run<'_> {
         let clock: Arc<dyn Clock> = match time {
             Some(at) => Arc::new(FixedClock::new(at)),
             None => Arc::new(SystemClock),
         };
+        self.begin_with(mode, clock, Duration::ZERO, None).await
+    }
+
+    /// With a clock, a hold and a store of the test's own; no store is SQLite in a file of its own.
+    pub(crate) async fn begin_with(
+        &self,
+        mode: &str,
+        clock: Arc<dyn Clock>,
+        hold: Duration,
+        store: Option<Arc<dyn ApprovalStore>>,
+    ) -> Run<'_> {
         let identity: IdentityConfig = serde_json::from_value(json!({
             "issuers": [{
                 "issuer": ISSUER,
@@ -88,28 +108,32 @@ impl Stage {
         }))
         .unwrap();
         let database = self.folder.path().join(format!("{}.db", uuid::Uuid::now_v7()));
-        let store: Arc<dyn ApprovalStore> =
-            Arc::new(SqliteStore::open(&database, 100, Arc::clone(&clock), Box::new(())).unwrap());
+        let store = store.unwrap_or_else(|| {
+            Arc::new(SqliteStore::open(&database, 100, Arc::clone(&clock), Box::new(())).unwrap())
+        });
+        let bundle = Arc::new(ArcSwap::from(Arc::clone(&self.bundle)));
+        let metrics = Arc::new(Metrics::new());
         let parts = Parts {
-            bundle: Arc::new(ArcSwap::from(Arc::clone(&self.bundle))),
+            bundle: Arc::clone(&bundle),
             identity: Arc::new(Authenticator::start(&identity).await.unwrap()),
             upstream: Arc::new(UpstreamCredentials::start(&[]).unwrap()),
             approvals: Arc::clone(&store),
             clock: Arc::clone(&clock),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::clone(&metrics),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),
                 // A debug build on a busy machine; the limit itself is tested in the policy crate.
                 evaluation: EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() },
-                hold: Duration::ZERO,
+                hold,
                 approval_ttl: Duration::from_secs(1_800),
                 page_url: Some("https://approvals.vectors.test/{id}".to_owned()),
                 request_state_key: [7; 32],
             },
         };
         let kind = EnforcerKind::from_name(mode).unwrap();
-        let decider = Decider::new(parts).unwrap();
-        Run { stage: self, kind, decider, store, clock, last_reply: Value::Null, bodies: Vec::new() }
+        let decider = Arc::new(Decider::new(parts).unwrap());
+        let (last_reply, bodies) = (Value::Null, Vec::new());
+        Run { stage: self, kind, decider, store, clock, bundle, metrics, last_reply, bodies }
     }
 
     fn token(&self, agent: &str, path: &str, changed: &Map<String, Value>, now: i64) -> String {
@@ -138,7 +162,7 @@ impl Stage {
 
 impl Run<'_> {
     /// A person answers what was asked last.
-    pub async fn answer(&self, answer: &str) {
+    pub(crate) async fn answer(&self, answer: &str) {
         let newest = self.store.list(Default::default(), self.clock.now()).await.unwrap();
         let id = &newest.first().expect("nobody was asked").id;
         let answer = match answer {
@@ -150,7 +174,7 @@ impl Run<'_> {
     }
 
     /// The HTTP request of a step.
-    pub fn http(&mut self, step: &Request) -> Asked {
+    pub(crate) fn http(&mut self, step: &Request) -> Asked {
         let era = step.era.as_deref().unwrap_or("2025-11-25");
         let path = step.path.clone().unwrap_or_else(|| "/files/mcp".to_owned());
         let agent = step.agent.as_deref().unwrap_or("reporter");
@@ -238,7 +262,7 @@ impl Run<'_> {
     }
 
     /// Sends a request through a door.
-    pub async fn send(&mut self, request: Asked, door: Door) -> Outcome {
+    pub(crate) async fn send(&mut self, request: Asked, door: Door) -> Outcome {
         let sent = self.bodies.last().unwrap().clone();
         let answer = match door {
             Door::Decision => self.decider.decide(request).await,
