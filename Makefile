@@ -44,6 +44,7 @@ e2e: build setup ## Real Envoy, real MCP servers and clients
 bench: build ## Envoy with and without Interdict, side by side, into bench/results/
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench
+	cargo run --release --locked -p interdict-bench -- quote
 
 bench-quick: build ## The same in half a minute, into target/bench-quick
 	@tests/setup.sh demo

@@ -10,6 +10,7 @@ mod floor;
 mod interdict;
 mod load;
 mod payload;
+mod quote;
 mod random;
 mod report;
 mod run;
@@ -18,7 +19,7 @@ mod target;
 mod token;
 mod upstream;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ enum Role {
     FloorServer,
     /// The MCP server behind every Envoy.
     Upstream,
+    /// Put the numbers of bench/results/summary.json into README.md.
+    Quote,
 }
 
 fn main() -> ExitCode {
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
     let result = match arguments.role {
         Some(Role::FloorServer) => many_threads(floor::serve()),
         Some(Role::Upstream) => one_thread(upstream::serve()),
+        Some(Role::Quote) => quote::write(Path::new("bench/results/summary.json"), Path::new("README.md")),
         None => one_thread(measure(&arguments)),
     };
     match result {

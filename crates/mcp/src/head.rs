@@ -59,6 +59,14 @@ impl<'a> Headers<'a> {
                 | "authorization"
                 | "host" => false,
                 "mcp-method" | "mcp-name" => true,
+                // What follows a switch to another protocol is read by nobody. (Envoy drops `Upgrade: h2c` itself.)
+                "upgrade" => {
+                    return Err(Fault::http(
+                        "http.upgrade_not_allowed",
+                        400,
+                        "MCP does not switch protocols",
+                    ));
+                }
                 name if name.starts_with(PARAM_PREFIX) => {
                     found.has_params = true;
                     continue;
