@@ -32,14 +32,14 @@ deny contains reasons.host if {
 }
 
 # The host of an address, in lower case; undefined for what does not have the form.
-host_of("url", value) := lower(host) if {
+host_of(kind, value) := lower(host) if {
+	kind == "url"
 	is_string(value)
 	[[_, scheme, host, _]] := regex.find_all_string_submatch_n(url, value, -1)
 	lower(scheme) in schemes
 	count(host) < 254
-}
-
-host_of("email", value) := lower(host) if {
+} else := lower(host) if {
+	kind == "email"
 	is_string(value)
 	[[_, host]] := regex.find_all_string_submatch_n(email, value, -1)
 	count(host) < 254
@@ -50,9 +50,9 @@ url := `^([A-Za-z]+)://([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9]
 
 email := `^[A-Za-z0-9._%+-]+@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+)$`
 
-default schemes := {"https"}
-
-schemes := {scheme | some scheme in data.interdict.destinations.schemes} if data.interdict.destinations.schemes
+schemes := {scheme | some scheme in data.interdict.destinations.schemes} if {
+	data.interdict.destinations.schemes
+} else := {"https"}
 
 # The very name, or a name below `*.name`. A name in punycode is approved only when the list has it in full.
 approved(host) if host in data.interdict.destinations.hosts
