@@ -63,7 +63,14 @@ impl Random {
 }
 
 /// Decides random calls with both engines.
+#[track_caller]
 fn same(bundle: &Bundle, calls: usize, what: &str) {
+    if let Some(difference) = difference(bundle, calls) {
+        panic!("{what}: {difference}");
+    }
+}
+
+fn difference(bundle: &Bundle, calls: usize) -> Option<String> {
     let (mut fast, mut strict) = (bundle.evaluator(limits()), bundle.evaluator(limits()).interpreted());
     let mut random = Random(4711);
     let mut agents = [agent(), agent(), agent()];
@@ -81,15 +88,17 @@ fn same(bundle: &Bundle, calls: usize, what: &str) {
             input.mcp.uri = Some("demo://x");
         }
         let (fast, strict) = (fast.decide(&input), strict.decide(&input));
-        assert_eq!(fast, strict, "{what}: {} {arguments}", server.id);
+        if fast != strict {
+            return Some(format!("{} {arguments}: {fast:?} {strict:?}", server.id));
+        }
     }
-    assert_eq!(fast.differences(), 0, "{what}");
+    (fast.differences() > 0).then(|| "a sample differs".into())
 }
 
 #[test]
 fn random_calls_get_the_same_decision_from_both_engines() {
     let bundle = Bundle::load(&[project("policies"), project("examples/quickstart/bundle")]).unwrap();
-    same(&bundle, 3000, "default bundle");
+    same(&bundle, 1500, "default bundle");
 }
 
 /// Bodies of a `deny` rule of every shape that an operator may write, many of which fail for some arguments.
@@ -242,14 +251,15 @@ fn bundle_of(body: &str) -> Bundle {
 
 #[test]
 fn rules_of_every_shape_get_the_same_decision_from_both_engines() {
-    let mut fast = 0;
+    let (mut fast, mut wrong) = (0, Vec::new());
     for body in BODIES {
         let bundle = bundle_of(body);
         let is_fast = bundle.evaluator(limits()).fast_sets().contains(&"own.deny".to_owned());
         println!("{} {body} {:?}", if is_fast { "fast" } else { "interpreted" }, bundle.notes());
-        assert!(!bundle.notes().iter().any(|note| note.contains("differ")), "{body}");
         fast += usize::from(is_fast);
-        same(&bundle, 400, body);
+        let differ = bundle.notes().iter().find(|note| note.contains("differ")).cloned();
+        wrong.extend(differ.or_else(|| difference(&bundle, 40)).map(|text| format!("{body}: {text}\n")));
     }
+    assert!(wrong.is_empty(), "{}", wrong.concat());
     assert!(fast * 2 > BODIES.len(), "{fast} of {}", BODIES.len());
 }

@@ -9,7 +9,7 @@
 //! The list of instructions is closed: a set with anything else in its program, or with a construct that the machine
 //! is known to get wrong, stays with the interpreter. The reasons are in `docs/decisions/0001-rego-engine-mode.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use regorus::Value;
@@ -74,6 +74,8 @@ struct Rewrite {
     moved: Vec<usize>,
     /// Check and number of arguments -> index of its built-in.
     checks: BTreeMap<(&'static str, usize), u16>,
+    /// Functions that look at each of their parameters.
+    total: BTreeSet<u16>,
     /// Register of the rule at hand that nothing else uses.
     scratch: Option<u8>,
     /// Whether register 0 of the rule at hand is its value.
@@ -101,12 +103,14 @@ impl Rewrite {
                 starts.insert(start, (Some(scratch), rule.rule_type == RuleType::Complete));
             }
         }
+        let total = functions_of_defined(&program);
         let instructions = std::mem::take(&mut program.instructions);
         let mut rewrite = Self {
             program,
             out: Vec::with_capacity(instructions.len() * 2),
             moved: Vec::with_capacity(instructions.len() + 1),
             checks: BTreeMap::new(),
+            total,
             scratch: None,
             single_value: false,
         };
@@ -141,9 +145,7 @@ impl Rewrite {
                 self.check(Check::Arithmetic, &[*left, *right])?;
             }
             I::Sub { left, right, .. } => self.check(Check::Subtraction, &[*left, *right])?,
-            I::Div { left, right, .. } | I::Mod { left, right, .. } => {
-                self.check(Check::Division, &[*left, *right])?;
-            }
+            I::Div { left, right, .. } => self.check(Check::Division, &[*left, *right])?,
             I::Lt { left, right, .. } | I::Le { left, right, .. } | I::Gt { left, right, .. }
             | I::Ge { left, right, .. } => self.check(Check::Ordered, &[*left, *right])?,
             I::Index { container, key, .. } => self.check(Check::Key, &[*container, *key])?,
@@ -191,7 +193,7 @@ impl Rewrite {
         if let Some(register) = bound {
             self.out.push(I::Guard { register, mode: GuardMode::NotUndefined });
         }
-        if let Some(call) = call {
+        if let Some(call) = call.filter(|call| !self.total.contains(&call.func_rule_index)) {
             // The machine calls a function with undefined arguments; the interpreter does not.
             let arguments: Vec<u8> =
                 std::iter::once(call.dest).chain(call.arg_registers().iter().copied()).collect();
@@ -252,6 +254,12 @@ impl Rewrite {
                 *start = long(*start)?;
             }
             rule.definitions = definitions.into();
+            // The machine copies all of this for every call, and reads none of it for rules that fit.
+            rule.name.clear();
+            rule.else_bodies.clear();
+            if let Some(function) = &mut rule.function_info {
+                function.param_names.clear();
+            }
         }
         for start in program.entry_points.values_mut() {
             *start = to(*start)?;
@@ -268,6 +276,28 @@ impl Rewrite {
 fn starts_of(rule: &RuleInfo) -> impl Iterator<Item = usize> {
     let bodies = rule.definitions.iter().flatten();
     bodies.chain(rule.destructuring_blocks.iter().flatten()).map(|start| *start as usize)
+}
+
+/// Functions of which every definition binds every parameter to a name: with the guard behind each binding they are
+/// undefined for an undefined argument.
+fn functions_of_defined(program: &Program) -> BTreeSet<u16> {
+    let binds_all = |rule: &RuleInfo| {
+        let Some(function) = &rule.function_info else { return false };
+        rule.destructuring_blocks.iter().all(|start| {
+            let Some(start) = start else { return false };
+            let block = program.instructions.iter().skip(*start as usize);
+            let bound: BTreeSet<u32> = block
+                .take_while(|instruction| !matches!(instruction, Instruction::DestructuringSuccess {}))
+                .filter_map(|instruction| match instruction {
+                    Instruction::Move { dest, src } if *dest != 0 => Some(u32::from(*src)),
+                    _ => None,
+                })
+                .collect();
+            (1..=function.num_params).all(|parameter| bound.contains(&parameter))
+        })
+    };
+    let numbered = (0..).zip(&program.rule_infos);
+    numbered.filter(|(_, rule)| binds_all(rule)).map(|(index, _)| index).collect()
 }
 
 /// Comprehensions of arrays and sets that stand in no loop: inside of one, a condition that does not hold would end the
