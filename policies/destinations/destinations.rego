@@ -10,28 +10,28 @@ import data.interdict.lib.arguments
 # One lookup: a tool without destinations costs nothing more.
 checks := data.interdict.destinations.tools[input.server.id][input.mcp.tool]
 
-deny contains reasons.missing if {
+deny contains reasons[code] if {
 	some check in checks
+	some value in arguments.at(check.path)
+	code := violation(check, value)
+}
+
+# What is wrong with the value; undefined when nothing is.
+violation(check, value) := "missing" if {
+	is_set(value)
 	not check.optional == true
-	some value in arguments.at(check.path)
-	arguments.missing(value)
+} else := code if {
+	not is_set(value)
+	code := refusal(host_of(check.kind, value))
 }
 
-deny contains reasons.form if {
-	some check in checks
-	some value in arguments.at(check.path)
-	not arguments.missing(value)
-	not host_of(check.kind, value)
-}
-
-deny contains reasons.host if {
-	some check in checks
-	some value in arguments.at(check.path)
-	host := host_of(check.kind, value)
+refusal(host) := "form" if {
+	host == ""
+} else := "host" if {
 	not approved(host)
 }
 
-# The host of an address, in lower case; undefined for what does not have the form.
+# The host of an address, in lower case; empty for what does not have the form.
 host_of(kind, value) := lower(host) if {
 	kind == "url"
 	is_string(value)
@@ -43,7 +43,7 @@ host_of(kind, value) := lower(host) if {
 	is_string(value)
 	[[_, host]] := regex.find_all_string_submatch_n(email, value, -1)
 	count(host) < 254
-}
+} else := ""
 
 # Printable ASCII without blanks, quotes, backslash and "@" in the authority.
 url := `^([A-Za-z]+)://([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(:[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?$`
