@@ -190,6 +190,45 @@ const BODIES: &[&str] = &[
     "lower(input.mcp.arguments.x) == \"ab\"",
     "concat(\"\", input.mcp.arguments.list) == \"ab\"",
     "sprintf(\"%v\", [input.mcp.arguments.x]) == \"ab\"",
+    "count([v | some v in [1]; v == 2; input.mcp.tool == \"x\"]) == 0; input.mcp.tool == \"transfer\"",
+    "count({v | some v in [1]; v == 2; data.own.numbers.ab}) == 0; data.own.numbers.ab",
+    "some p; p = input.mcp.arguments.x; p == 3",
+    "some p in input.mcp.arguments.list; some q in p; q == 3",
+    "some [p, q] in input.mcp.arguments.list; p == q",
+    "some \"x\", v in input.mcp.arguments; v == 3",
+    "undefined_chain == 1",
+    "not undefined_chain",
+    "undefined_else == \"else\"",
+    "not undefined_else",
+    "ignored(input.mcp.arguments.x, input.mcp.arguments.y)",
+    "not ignored(input.mcp.arguments.x, input.mcp.arguments.y)",
+    "nested(input.mcp.arguments) == [3]",
+    "some p in input.mcp.arguments.list; q := f(p); q",
+    "some p in input.mcp.arguments.list; not f(p)",
+    "some p in members; not g(p)",
+    "not input.mcp.arguments.x",
+    "not input.mcp.arguments.x == input.mcp.arguments.y",
+    "input.mcp.arguments.x != input.mcp.arguments.y",
+    "not input.mcp.arguments.x != input.mcp.arguments.y",
+    "object.keys(input.mcp.arguments) - {\"x\", \"y\"} == set()",
+    "[input.mcp.arguments.x, input.mcp.arguments.y] == [3, 3]",
+    "input.mcp.arguments.x.y.z == 3",
+    "not input.mcp.arguments.x.y",
+    "input.mcp.arguments[data.own.key] == 3",
+    "max(input.mcp.arguments.list) == 3",
+    "upper(input.mcp.arguments.x) != \"AB\"",
+    "count(input.mcp.arguments.x) == 2",
+    "trim_prefix(input.mcp.arguments.x, \"a\") == \"b\"",
+    "split(input.mcp.arguments.x, \"\") == [\"a\", \"b\"]",
+    "type_name(input.mcp.arguments.x) != \"string\"",
+    "is_array(input.mcp.arguments.list); not input.mcp.arguments.list[0]",
+    "input.mcp.arguments.x = input.mcp.arguments.y",
+    "not input.mcp.arguments.x = 3",
+    "p := [v | some v in input.mcp.arguments.list; v != 3]; not p[0]",
+    "p := {v | some v in input.mcp.arguments.list}; some q in p; q == 3",
+    "true",
+    "false",
+    "not false; input.mcp.tool",
     "glob.match(\"[\", [], input.mcp.arguments.x)",
 ];
 
@@ -217,6 +256,10 @@ with_default := 1 if input.mcp.arguments.x == 3
 default defaulted(_) := false
 defaulted(v) if v == 3
 part[k] := v if some k, v in input.mcp.arguments
+undefined_chain := input.mcp.arguments.x.a if { input.mcp.tool } else := 1
+undefined_else := "first" if { f(input.mcp.arguments.x) } else := input.mcp.arguments.y if { input.mcp.tool } else := "else"
+ignored(_, _) if true
+nested(o) := [v | some v in o.list; v > 2]
 members contains v if { some v in input.mcp.arguments.list; startswith(v, "a") }
 "#;
 
@@ -245,7 +288,7 @@ fn bundle_of(body: &str) -> Bundle {
         "package interdict.policy.own\nallow contains {{\"code\": \"ok\", \"message\": \"ok\"}}\n\
          deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {{ {body} }}\n{rules}"
     );
-    let data = "numbers: {\"3\": true, ab: true}\n";
+    let data = "key: x\nnumbers: {\"3\": true, ab: true}\n";
     Folder::new(&[("p.rego", &policy), ("own/data.yaml", data)]).load().map_err(|e| format!("{policy} {e}")).unwrap()
 }
 

@@ -91,7 +91,7 @@ impl Rewrite {
             };
             program.resolved_builtins.push(function);
         }
-        comprehensions_fit(&program)?;
+        let mut loads = comprehensions(&program)?;
         let mut starts: BTreeMap<usize, (Option<u8>, bool)> = BTreeMap::new();
         for rule in &mut program.rule_infos {
             let scratch = rule.num_registers;
@@ -119,6 +119,7 @@ impl Rewrite {
                 (rewrite.scratch, rewrite.single_value) = (*scratch, *single_value);
             }
             rewrite.moved.push(rewrite.out.len());
+            rewrite.out.append(&mut loads.remove(&at).unwrap_or_default());
             rewrite.add(instruction)?;
         }
         rewrite.moved.push(rewrite.out.len());
@@ -135,12 +136,19 @@ impl Rewrite {
             | I::AssertEq { .. } | I::Guard { .. } | I::CallRule { .. } | I::RuleInit { .. } | I::RuleReturn {}
             | I::DestructuringSuccess {} | I::Return { .. } | I::ObjectCreate { .. } | I::ArrayNew { .. }
             | I::ArrayPush { .. } | I::ArrayCreate { .. } | I::SetNew { .. } | I::SetAdd { .. }
-            | I::SetCreate { .. } | I::Contains { .. } | I::LoopNext { .. } | I::ComprehensionYield { .. }
-            | I::ComprehensionEnd {}
+            | I::SetCreate { .. } | I::Contains { .. } | I::LoopNext { .. } | I::ComprehensionEnd {}
             // Wrapped.
             | I::BuiltinCall { .. } | I::FunctionCall { .. } | I::ComprehensionBegin { .. } => {}
-            I::Move { dest: 0, src } if self.single_value => self.check(Check::Same, &[0, *src])?,
-            I::Move { .. } => {}
+            // The machine lets a body go on with an undefined value: `x := <undefined>`, and the value of a rule.
+            I::Move { dest, src } => {
+                self.out.push(I::Guard { register: *src, mode: GuardMode::NotUndefined });
+                if *dest == 0 && self.single_value {
+                    self.check(Check::Same, &[0, *src])?;
+                }
+            }
+            I::ComprehensionYield { value_reg, .. } => {
+                self.out.push(I::Guard { register: *value_reg, mode: GuardMode::NotUndefined });
+            }
             I::Add { left, right, .. } | I::Mul { left, right, .. } => {
                 self.check(Check::Arithmetic, &[*left, *right])?;
             }
@@ -181,18 +189,7 @@ impl Rewrite {
             }
             _ => None,
         };
-        // The machine lets a body go on after `x := <undefined>`.
-        let bound = match instruction {
-            I::Move { dest, .. } if !(dest == 0 && self.single_value) => Some(dest),
-            _ => None,
-        };
-        if let I::ComprehensionYield { value_reg, .. } = instruction {
-            self.out.push(I::Guard { register: value_reg, mode: GuardMode::NotUndefined });
-        }
         self.out.push(instruction);
-        if let Some(register) = bound {
-            self.out.push(I::Guard { register, mode: GuardMode::NotUndefined });
-        }
         if let Some(call) = call.filter(|call| !self.total.contains(&call.func_rule_index)) {
             // The machine calls a function with undefined arguments; the interpreter does not.
             let arguments: Vec<u8> =
@@ -300,25 +297,34 @@ fn functions_of_defined(program: &Program) -> BTreeSet<u16> {
     numbered.filter(|(_, rule)| binds_all(rule)).map(|(index, _)| index).collect()
 }
 
-/// Comprehensions of arrays and sets that stand in no loop: inside of one, a condition that does not hold would end the
-/// iteration of the loop around it; in one of an object, the last of two values for a key would win.
-fn comprehensions_fit(program: &Program) -> Result<(), Unfit> {
+/// What must stand in front of each comprehension. Refused are comprehensions inside of a loop or of each other, where a
+/// condition that does not hold would end the iteration of the loop around it, and those of an object, where the last
+/// of two values for a key would win.
+///
+/// The compiler loads `input` and `data` once per body, where they are read first. When that is inside of a
+/// comprehension, behind a condition that does not hold, everything after the comprehension would read "undefined"; so
+/// they are loaded in front of it too.
+fn comprehensions(program: &Program) -> Result<BTreeMap<usize, Vec<Instruction>>, Unfit> {
     let data = &program.instruction_data;
+    let mut loads = BTreeMap::new();
     for (at, instruction) in program.instructions.iter().enumerate() {
         let Instruction::ComprehensionBegin { params_index } = instruction else { continue };
         let params = data.get_comprehension_begin_params(*params_index).ok_or("a broken program")?;
         if matches!(params.mode, ComprehensionMode::Object) || params.collection_reg != params.result_reg {
             return unfit("a comprehension of an object");
         }
-        let inside = |range: std::ops::Range<u16>| range.contains(&u16::try_from(at).unwrap_or(u16::MAX));
-        let in_loop = data.loop_params.iter().any(|around| inside(around.body_start..around.loop_end));
-        let nested = data
-            .comprehension_begin_params
-            .iter()
-            .any(|around| inside(around.body_start..around.comprehension_end));
-        if in_loop || nested {
+        let inside = |start: u16, end: u16| (usize::from(start)..usize::from(end)).contains(&at);
+        let in_loop = data.loop_params.iter().any(|around| inside(around.body_start, around.loop_end));
+        let mut comprehensions = data.comprehension_begin_params.iter();
+        if in_loop || comprehensions.any(|around| inside(around.body_start, around.comprehension_end)) {
             return unfit("a comprehension inside of a loop");
         }
+        let (start, end) = (usize::from(params.body_start), usize::from(params.comprehension_end));
+        let body = program.instructions.get(start..end).ok_or("a broken program")?;
+        let is_load = |instruction: &&Instruction| {
+            matches!(instruction, Instruction::LoadInput { .. } | Instruction::LoadData { .. })
+        };
+        loads.insert(at, body.iter().filter(is_load).cloned().collect());
     }
-    Ok(())
+    Ok(loads)
 }
