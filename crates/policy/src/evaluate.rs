@@ -295,6 +295,50 @@ mod tests {
         "package interdict.policy.own\nallow contains {\"code\": \"ok\", \"message\": \"ok\"}\n";
 
     #[test]
+    fn a_machine_that_says_something_else_is_retired_by_the_sample() {
+        let load = |condition: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let policy =
+                format!("{ALLOW}deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {condition}\n");
+            for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", &policy)] {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Bundle::load(&[folder.path().to_owned()]).unwrap()
+        };
+        let (bundle, other) = (load("input.server.id != \"x\""), load("input.server.id == \"x\""));
+        let mut evaluator =
+            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() });
+        let index = bundle.program().sets().iter().position(|set| set.name == "deny").unwrap();
+        let wrong = other.program().fast(&other.program().sets()[index]).unwrap();
+        evaluator.machines.insert(index, Machine::new(wrong, evaluator.data.clone()));
+        let registry = bundle.registry();
+        let input = Input {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            enforcer: EnforcerFact { kind: "call", version: "" },
+            agent: AgentFact { agent: registry.agent("a").unwrap(), assurance: 1, instance: None },
+            principal: None,
+            server: registry.server("s").unwrap(),
+            http: HttpFact { method: "POST", path: "/mcp", host: "h", source_address: "" },
+            mcp: McpFact {
+                era: "2025-06-18",
+                kind: MessageKind::Request,
+                method: Some("ping"),
+                tool: None,
+                name: None,
+                uri: None,
+                arguments: None,
+            },
+            approval: None,
+        };
+        // Two sets per decision: the sample falls on the second, which is the wrong one.
+        let denied = (0..SAMPLE).filter(|_| evaluator.decide(&input).verdict == Verdict::Deny).count();
+        assert_eq!((denied as u64, evaluator.differences()), (SAMPLE / 2 + 1, 1));
+        assert!(evaluator.fast_sets().is_empty());
+    }
+
+    #[test]
     fn a_panic_of_the_engine_denies_and_the_engine_is_rebuilt() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", ALLOW)] {
@@ -303,8 +347,9 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let bundle = Bundle::load(&[folder.path().to_owned()]).unwrap();
-        let mut evaluator =
-            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() }).interpreted();
+        let mut evaluator = bundle
+            .evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() })
+            .interpreted();
         // Past the check at load, which refuses this built-in: in regorus 0.14.1 it panics.
         let mut engine = Engine::new();
         let panicking = ALLOW

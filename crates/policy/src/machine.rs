@@ -36,7 +36,9 @@ pub(crate) struct Machine {
 
 impl fmt::Debug for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Machine").field("instructions", &self.program.instructions.len()).finish_non_exhaustive()
+        f.debug_struct("Machine")
+            .field("instructions", &self.program.instructions.len())
+            .finish_non_exhaustive()
     }
 }
 

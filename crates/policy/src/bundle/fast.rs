@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use regorus::Value;
 use regorus::languages::rego::compiler::Compiler;
-use regorus::rvm::instructions::{BuiltinCallParams, ComprehensionMode, GuardMode, LiteralOrRegister, LoopMode};
+use regorus::rvm::instructions::{
+    BuiltinCallParams, ComprehensionMode, GuardMode, LiteralOrRegister, LoopMode,
+};
 use regorus::rvm::program::{BuiltinInfo, RuleInfo, RuleType};
 use regorus::rvm::{Instruction, Program};
 
@@ -247,7 +249,9 @@ impl Rewrite {
         }
         for rule in &mut program.rule_infos {
             let mut definitions = (*rule.definitions).clone();
-            for start in definitions.iter_mut().flatten().chain(rule.destructuring_blocks.iter_mut().flatten()) {
+            for start in
+                definitions.iter_mut().flatten().chain(rule.destructuring_blocks.iter_mut().flatten())
+            {
                 *start = long(*start)?;
             }
             rule.definitions = definitions.into();

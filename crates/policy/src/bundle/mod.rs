@@ -25,8 +25,8 @@ pub(crate) use self::data::read_yaml;
 use self::files::{Kind, SourceFile};
 pub(crate) use self::program::{Program, Set};
 pub(crate) use self::rego::location;
-pub(crate) use self::traps::watch;
 use self::rego::{Module, RuleKind};
+pub(crate) use self::traps::watch;
 use crate::{BundleError, EvalLimits, Evaluator, Registry};
 
 /// The set of Rego, data, agents and servers that is in force.
@@ -130,9 +130,12 @@ impl Bundle {
         let Inner { digest, registry, program, fast, notes } = &*candidate.inner;
         let mut notes = notes.clone();
         let of = |index: &usize| program.sets().get(*index);
-        notes.extend(different.iter().filter_map(of).map(|set| {
-            format!("{} of topic {} is interpreted: the engines differ", set.name, set.topic)
-        }));
+        notes.extend(
+            different
+                .iter()
+                .filter_map(of)
+                .map(|set| format!("{} of topic {} is interpreted: the engines differ", set.name, set.topic)),
+        );
         let inner = Inner {
             digest: digest.clone(),
             registry: registry.clone(),
@@ -180,8 +183,7 @@ fn load(files: &[SourceFile]) -> Result<Loaded, BundleError> {
 
     let (with_tests, test_rules) = add_tests(&program, &functions, &tests)?;
     let policy_files = policies.iter().map(|(file, _)| file.path.clone()).collect();
-    let inner =
-        Inner { digest: digest(files), registry, program, fast: BTreeSet::new(), notes: Vec::new() };
+    let inner = Inner { digest: digest(files), registry, program, fast: BTreeSet::new(), notes: Vec::new() };
     Ok(Loaded { bundle: Bundle::with_fast_sets(inner), with_tests, tests: test_rules, policy_files })
 }
 

@@ -90,7 +90,9 @@ impl Check {
             Self::Subtraction => {
                 check!([Value::Number(_), Value::Number(_)] | [Value::Set(_), Value::Set(_)])
             }
-            Self::Division => check!([Value::Number(_), divisor @ Value::Number(_)] if *divisor != Value::from(0)),
+            Self::Division => {
+                check!([Value::Number(_), divisor @ Value::Number(_)] if *divisor != Value::from(0))
+            }
             Self::Ordered => {
                 check!([Value::Number(_), Value::Number(_)] | [Value::String(_), Value::String(_)])
             }
@@ -99,7 +101,9 @@ impl Check {
             Self::Key => check!([Value::Array(_), Value::Number(_)] | [_, Value::String(_)]),
             Self::Text => check!([Value::String(_)]),
             Self::Same => check!([one, other] if one == other),
-            Self::First => (|_, _, arguments, _| Ok(arguments.first().cloned().unwrap_or(Value::Undefined)), 0),
+            Self::First => {
+                (|_, _, arguments, _| Ok(arguments.first().cloned().unwrap_or(Value::Undefined)), 0)
+            }
         }
     }
 }
@@ -109,8 +113,7 @@ impl Check {
 pub(crate) fn builtin(name: &str) -> Option<BuiltinFcn> {
     macro_rules! own {
         ($function:path, $arity:literal) => {{
-            let function: BuiltinFcn =
-                (|_, _, arguments, _| Ok(watched($function(arguments))?), $arity);
+            let function: BuiltinFcn = (|_, _, arguments, _| Ok(watched($function(arguments))?), $arity);
             Some(function)
         }};
     }
@@ -152,7 +155,8 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_is_a_builtin_of_the_engine() {
-        for name in ["abs", "__builtin_sets.union", "time.clock", "regex.match", "trim_suffix", "object.keys"] {
+        for name in ["abs", "__builtin_sets.union", "time.clock", "regex.match", "trim_suffix", "object.keys"]
+        {
             assert!(builtin(name).is_some(), "{name}");
         }
         assert!(builtin("time.now_ns").is_none());
