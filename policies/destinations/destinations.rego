@@ -10,49 +10,49 @@ import data.interdict.lib.arguments
 # One lookup: a tool without destinations costs nothing more.
 checks := data.interdict.destinations.tools[input.server.id][input.mcp.tool]
 
-deny contains reasons.missing if {
+deny contains reasons[code] if {
 	some check in checks
+	some value in arguments.at(check.path)
+	code := violation(check, value)
+}
+
+# What is wrong with the value; undefined when nothing is.
+violation(check, value) := "missing" if {
+	is_set(value)
 	not check.optional == true
-	some value in arguments.at(check.path)
-	arguments.missing(value)
+} else := code if {
+	not is_set(value)
+	code := refusal(host_of(check.kind, value))
 }
 
-deny contains reasons.form if {
-	some check in checks
-	some value in arguments.at(check.path)
-	not arguments.missing(value)
-	not host_of(check.kind, value)
-}
-
-deny contains reasons.host if {
-	some check in checks
-	some value in arguments.at(check.path)
-	host := host_of(check.kind, value)
+refusal(host) := "form" if {
+	host == ""
+} else := "host" if {
 	not approved(host)
 }
 
-# The host of an address, in lower case; undefined for what does not have the form.
-host_of("url", value) := lower(host) if {
+# The host of an address, in lower case; empty for what does not have the form.
+host_of(kind, value) := lower(host) if {
+	kind == "url"
 	is_string(value)
 	[[_, scheme, host, _]] := regex.find_all_string_submatch_n(url, value, -1)
 	lower(scheme) in schemes
 	count(host) < 254
-}
-
-host_of("email", value) := lower(host) if {
+} else := lower(host) if {
+	kind == "email"
 	is_string(value)
 	[[_, host]] := regex.find_all_string_submatch_n(email, value, -1)
 	count(host) < 254
-}
+} else := ""
 
 # Printable ASCII without blanks, quotes, backslash and "@" in the authority.
 url := `^([A-Za-z]+)://([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(:[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?$`
 
 email := `^[A-Za-z0-9._%+-]+@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+)$`
 
-default schemes := {"https"}
-
-schemes := {scheme | some scheme in data.interdict.destinations.schemes} if data.interdict.destinations.schemes
+schemes := {scheme | some scheme in data.interdict.destinations.schemes} if {
+	data.interdict.destinations.schemes
+} else := {"https"}
 
 # The very name, or a name below `*.name`. A name in punycode is approved only when the list has it in full.
 approved(host) if host in data.interdict.destinations.hosts

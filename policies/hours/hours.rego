@@ -31,19 +31,15 @@ concerned if {
 inside if {
 	time.weekday([now_ns, hours.time_zone]) in hours.days
 	[hour, minute, _] := time.clock([now_ns, hours.time_zone])
-	(hour * 60) + minute >= minutes(hours.from)
-	(hour * 60) + minute < minutes(hours.to)
+	now := (hour * 100) + minute
+	now >= digits(hours.from)
+	now < digits(hours.to)
 }
 
 now_ns := input.time.unix_ms * 1000000
 
-minutes(text) := (two_digits(hour) * 60) + two_digits(minute) if {
-	regex.match(`^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`, text)
-	[hour, minute] := split(text, ":")
-}
-
-# "08" is no number in JSON, "108" is.
-two_digits(text) := to_number(concat("", ["1", text])) - 100
+# "08:30" as 830. "0830" is no number in JSON, "10830" is.
+digits(text) := to_number(concat("", ["1", replace(text, ":", "")])) - 10000
 
 # Checked once, when the bundle is loaded.
 mistake contains {"code": "hours", "message": sprintf("The hours of server `%v` are wrong.", [server])} if {
@@ -60,9 +56,13 @@ well_formed(declared) if {
 	every day in declared.days {
 		day in weekdays
 	}
-	minutes(declared.from) < minutes(declared.to)
+	regex.match(clock, declared.from)
+	regex.match(clock, declared.to)
+	digits(declared.from) < digits(declared.to)
 	is_array(object.get(declared, "tools", []))
 }
+
+clock := `^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
 
 weekdays := {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 

@@ -25,9 +25,8 @@ each(list, path) := [pick(element, path) | some element in list] if {
 } else := [set()]
 
 # object.get with a path needs an object at the top.
-pick(value, []) := value
-
-pick(value, path) := object.get(value, path, set()) if {
+pick(value, path) := value if {
+	path == []
+} else := object.get(value, path, set()) if {
 	is_object(value)
-	path != []
-} else := set() if path != []
+} else := set()

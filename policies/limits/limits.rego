@@ -20,12 +20,12 @@ intercept contains reasons.ask if {
 	value > limit.ask_above
 }
 
-# The first rule of the limit that the value breaks; undefined when it breaks none.
+# A missing value is a set. The first rule of the limit that the value breaks; undefined when it breaks none.
 violation(limit, value) := "missing" if {
-	arguments.missing(value)
+	is_set(value)
 	not limit.optional
 } else := "type" if {
-	not arguments.missing(value)
+	not is_set(value)
 	type_name(value) != limit.type
 } else := code if {
 	is_number(value)
@@ -35,7 +35,7 @@ violation(limit, value) := "missing" if {
 	code := string_violation(limit, value)
 } else := "value" if {
 	limit.one_of
-	not arguments.missing(value)
+	not is_set(value)
 	not value in limit.one_of
 }
 

@@ -102,6 +102,25 @@ fn decide_1kb(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(|| evaluator.decide(&input));
 }
 
+/// The call of `bench/`: a role, three limits, a destination and hours, all of which allow.
+#[divan::bench]
+fn decide_bench_bundle(bencher: divan::Bencher<'_, '_>) {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bundle = Bundle::load(&[project.join("policies"), project.join("bench/bundle")]).unwrap();
+    let mut evaluator = bundle.evaluator(EvalLimits::default());
+    let agent = bundle.registry().agents().next().unwrap();
+    let server = bundle.registry().server("bench").unwrap();
+    let text = format!(
+        r#"{{"report":"q1/0123456789abcdef.csv","total_cents":5,"note":"{}","callback":"https://a.bench.example/x"}}"#,
+        "x".repeat(700)
+    );
+    let document = json::Document::parse(text.as_bytes(), &interdict_mcp::Limits::default()).unwrap();
+    let mut input = input(agent, server, "tools/call", Some("append_report"));
+    input.mcp.arguments = Some(document.root().into());
+    println!("{:?} {:?}", evaluator.decide(&input).verdict, evaluator.fast_sets());
+    bencher.bench_local(|| evaluator.decide(&input));
+}
+
 #[divan::bench]
 fn document_only(bencher: divan::Bencher<'_, '_>) {
     let Setup { bundle, .. } = setup();

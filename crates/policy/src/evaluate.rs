@@ -1,10 +1,11 @@
 //! One decision at a time.
 //!
-//! The engine is regorus' interpreter with strict built-in errors: an error anywhere in the evaluation ends it. Every
-//! set of every topic is asked for by its path, except where a guard shows that it is empty; whatever is not exactly a
-//! set of the expected elements is a Deny.
+//! The engine is regorus' interpreter with strict built-in errors: an error anywhere in the evaluation ends it. Sets
+//! whose program can be made safe are evaluated by the bytecode machine first; when anything in it fails, the
+//! interpreter decides. Every set of every topic is asked for by its path, except where a guard shows that it is empty;
+//! whatever is not exactly a set of the expected elements is a Deny.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use regorus::{Engine, LimitError, Value};
 use crate::bundle::{Bundle, Set, location};
 use crate::input::Documents;
 use crate::limits::MemoryFuse;
+use crate::machine::{Answer, Machine};
 use crate::outcome::{self, Gathered};
 use crate::{Decision, EvalLimits, Input, quiet};
 
@@ -25,6 +27,12 @@ pub struct Evaluator {
     documents: Documents,
     data: Value,
     engines: HashMap<String, TopicEngine>,
+    /// By the place of the set in the program.
+    machines: HashMap<usize, Machine>,
+    /// Fast evaluations so far.
+    fast: u64,
+    /// How often the engines differed.
+    differences: u64,
     use_guards: bool,
     last_error: Option<String>,
 }
@@ -49,7 +57,50 @@ impl Evaluator {
                 engine: None,
             });
         }
-        Self { bundle, limits, documents, data, engines, use_guards: true, last_error: None }
+        let mut machines = HashMap::new();
+        for (index, set) in bundle.program().sets().iter().enumerate() {
+            if bundle.fast().contains(&index)
+                && let Ok(program) = bundle.program().fast(set)
+            {
+                machines.insert(index, Machine::new(program, data.clone()));
+            }
+        }
+        Self {
+            bundle,
+            limits,
+            documents,
+            data,
+            engines,
+            machines,
+            fast: 0,
+            differences: 0,
+            use_guards: true,
+            last_error: None,
+        }
+    }
+
+    /// Decides with the interpreter alone. Slower, with the same result; for the tests that compare.
+    #[must_use]
+    pub fn interpreted(mut self) -> Self {
+        self.machines.clear();
+        self
+    }
+
+    /// How often the bytecode machine and the interpreter said different things. After the first time the interpreter
+    /// decides alone.
+    #[must_use]
+    pub fn differences(&self) -> u64 {
+        self.differences
+    }
+
+    /// Sets that the bytecode machine evaluates.
+    #[must_use]
+    pub fn fast_sets(&self) -> Vec<String> {
+        let sets = self.bundle.program().sets().iter().enumerate();
+        let fast = sets.filter(|(index, _)| self.machines.contains_key(index));
+        let mut names: Vec<String> = fast.map(|(_, set)| format!("{}.{}", set.topic, set.name)).collect();
+        names.sort();
+        names
     }
 
     /// Evaluates every set, also those that a guard shows to be empty. Slower, with the same result; for the test that
@@ -87,15 +138,70 @@ impl Evaluator {
         let start = Instant::now();
         let mut gathered = Gathered::default();
         let bundle = self.bundle.clone();
-        for set in bundle.program().sets() {
+        for (index, set) in bundle.program().sets().iter().enumerate() {
             if self.use_guards && !set.may_hold(document, &self.data) {
                 continue;
             }
             let left = self.limits.time.saturating_sub(start.elapsed());
-            let result = self.evaluate_set(set, document, left)?;
+            let result = self.evaluate_fast(index, set, document, left)?;
             gathered.add(&set.topic, &set.name, &result)?;
         }
         Ok(gathered)
+    }
+
+    /// Asks the machine, and the interpreter when there is no machine, when something failed in it, and every
+    /// [`SAMPLE`]th time to compare.
+    fn evaluate_fast(
+        &mut self,
+        index: usize,
+        set: &Set,
+        document: &Value,
+        left: Duration,
+    ) -> Result<Value, Decision> {
+        let Some(machine) = self.machines.get_mut(&index) else {
+            return self.evaluate_set(set, document, left);
+        };
+        let start = Instant::now();
+        match machine.evaluate(document, left) {
+            Answer::Set(value) => {
+                self.fast = self.fast.wrapping_add(1);
+                if !self.fast.is_multiple_of(SAMPLE) {
+                    return Ok(value);
+                }
+                let strict = self.evaluate_set(set, document, left.saturating_sub(start.elapsed()));
+                let same = match &strict {
+                    Ok(strict) => *strict == value,
+                    Err(decision) => {
+                        decision.reasons.iter().all(|reason| reason.code != "policy.evaluation_error")
+                    }
+                };
+                if !same {
+                    self.differences += 1;
+                    self.machines.clear();
+                }
+                strict
+            }
+            Answer::TimeLimit => Err(time_limit()),
+            Answer::MemoryLimit => Err(memory_limit()),
+            Answer::Unsure => self.evaluate_set(set, document, left.saturating_sub(start.elapsed())),
+        }
+    }
+
+    /// The sets for which machine and interpreter say different things about this input.
+    pub(crate) fn compare(&mut self, input: &Input<'_>) -> BTreeSet<usize> {
+        let mut different = BTreeSet::new();
+        let Ok(document) = self.documents.build(input) else { return different };
+        let bundle = self.bundle.clone();
+        let time = self.limits.time;
+        for (index, set) in bundle.program().sets().iter().enumerate() {
+            let Some(machine) = self.machines.get_mut(&index) else { continue };
+            if let Answer::Set(fast) = machine.evaluate(&document, time)
+                && self.evaluate_set(set, &document, time).map_or(true, |strict| strict != fast)
+            {
+                different.insert(index);
+            }
+        }
+        different
     }
 
     fn evaluate_set(&mut self, set: &Set, document: &Value, left: Duration) -> Result<Value, Decision> {
@@ -130,6 +236,9 @@ impl Evaluator {
     }
 }
 
+/// One of so many answers of the machine is compared with the interpreter's.
+const SAMPLE: u64 = 1024;
+
 /// An engine that has compiled everything, so that clones share it.
 fn prepared(bundle: &Bundle, topic: &str, data: &Value) -> Option<Engine> {
     let prepare = || {
@@ -146,6 +255,10 @@ fn time_limit() -> Decision {
     outcome::failure("policy.time_limit", "The evaluation took longer than its limit.")
 }
 
+fn memory_limit() -> Decision {
+    outcome::failure("policy.memory_limit", "The evaluation took more memory than its limit.")
+}
+
 /// Turns an engine's error into a Deny. The error's text may quote argument values, so only the place is kept.
 fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
     // Inside of a function regorus turns the typed error into text, so both are looked at.
@@ -157,7 +270,7 @@ fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
     if matches!(limit, Some(LimitError::MemoryLimitExceeded { .. }))
         || text.contains("execution exceeded memory limit")
     {
-        return outcome::failure("policy.memory_limit", "The evaluation took more memory than its limit.");
+        return memory_limit();
     }
     match location(text) {
         Some((file, line)) => {
@@ -182,6 +295,50 @@ mod tests {
         "package interdict.policy.own\nallow contains {\"code\": \"ok\", \"message\": \"ok\"}\n";
 
     #[test]
+    fn a_machine_that_says_something_else_is_retired_by_the_sample() {
+        let load = |condition: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let policy =
+                format!("{ALLOW}deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {condition}\n");
+            for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", &policy)] {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Bundle::load(&[folder.path().to_owned()]).unwrap()
+        };
+        let (bundle, other) = (load("input.server.id != \"x\""), load("input.server.id == \"x\""));
+        let mut evaluator =
+            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() });
+        let index = bundle.program().sets().iter().position(|set| set.name == "deny").unwrap();
+        let wrong = other.program().fast(&other.program().sets()[index]).unwrap();
+        evaluator.machines.insert(index, Machine::new(wrong, evaluator.data.clone()));
+        let registry = bundle.registry();
+        let input = Input {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            enforcer: EnforcerFact { kind: "call", version: "" },
+            agent: AgentFact { agent: registry.agent("a").unwrap(), assurance: 1, instance: None },
+            principal: None,
+            server: registry.server("s").unwrap(),
+            http: HttpFact { method: "POST", path: "/mcp", host: "h", source_address: "" },
+            mcp: McpFact {
+                era: "2025-06-18",
+                kind: MessageKind::Request,
+                method: Some("ping"),
+                tool: None,
+                name: None,
+                uri: None,
+                arguments: None,
+            },
+            approval: None,
+        };
+        // Two sets per decision: the sample falls on the second, which is the wrong one.
+        let denied = (0..SAMPLE).filter(|_| evaluator.decide(&input).verdict == Verdict::Deny).count();
+        assert_eq!((denied as u64, evaluator.differences()), (SAMPLE / 2 + 1, 1));
+        assert!(evaluator.fast_sets().is_empty());
+    }
+
+    #[test]
     fn a_panic_of_the_engine_denies_and_the_engine_is_rebuilt() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", ALLOW)] {
@@ -190,8 +347,9 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let bundle = Bundle::load(&[folder.path().to_owned()]).unwrap();
-        let mut evaluator =
-            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() });
+        let mut evaluator = bundle
+            .evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() })
+            .interpreted();
         // Past the check at load, which refuses this built-in: in regorus 0.14.1 it panics.
         let mut engine = Engine::new();
         let panicking = ALLOW

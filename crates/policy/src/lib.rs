@@ -14,6 +14,7 @@ mod error;
 mod evaluate;
 mod input;
 mod limits;
+mod machine;
 mod outcome;
 mod quiet;
 mod registry;

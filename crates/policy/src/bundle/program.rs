@@ -1,11 +1,12 @@
 //! What engines are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::sync::Arc;
 
 use regorus::{Engine, Value};
 
 use super::check::{MISTAKE, Topics};
+use super::fast::{self, Unfit};
 use super::files::SourceFile;
 use super::guards::{Guard, Simple};
 use super::ordering;
@@ -24,9 +25,13 @@ pub(crate) struct Program {
 #[derive(Debug, Clone)]
 struct Policy {
     name: String,
+    /// With strict comparisons, for the interpreter.
     text: String,
+    /// As it was written, for the bytecode machine, where comparisons are checked otherwise.
+    plain: String,
     package: Vec<String>,
     references: BTreeSet<Vec<String>>,
+    interpreter_only: Option<&'static str>,
 }
 
 /// One set of one topic.
@@ -89,10 +94,12 @@ impl Program {
         Self { policies: Vec::new(), data, sets }
     }
 
-    pub(crate) fn add(&mut self, file: &Path, text: String, module: &Module) {
+    pub(crate) fn add(&mut self, file: &SourceFile, text: String, module: &Module) {
         self.policies.push(Policy {
-            name: file.display().to_string(),
+            name: file.path.display().to_string(),
             text,
+            plain: file.text.clone(),
+            interpreter_only: module.interpreter_only,
             package: module.package.clone(),
             references: module.references.clone(),
         });
@@ -105,6 +112,10 @@ impl Program {
     /// The data document, without anything that rules compute.
     pub(crate) fn data(&self) -> Value {
         Value::from(self.data.clone())
+    }
+
+    pub(crate) fn raw_data(&self) -> &serde_json::Value {
+        &self.data
     }
 
     /// A new engine with strict built-in errors, without data, prepared for nothing yet. With a topic it holds only
@@ -122,6 +133,21 @@ impl Program {
             }
         }
         Ok(engine)
+    }
+
+    /// The set as a program for the bytecode machine, made anew: threads that share one slow each other down.
+    pub(crate) fn fast(&self, set: &Set) -> Result<Arc<regorus::rvm::Program>, Unfit> {
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(true);
+        for index in self.reachable(&set.topic) {
+            let Some(policy) = self.policies.get(index) else { continue };
+            if let Some(construct) = policy.interpreter_only {
+                return Err(format!("{construct} in {}", policy.name));
+            }
+            let added = engine.add_policy(policy.name.clone(), policy.plain.clone());
+            added.map_err(|error| error.to_string())?;
+        }
+        fast::compile(&mut engine, &set.path)
     }
 
     /// The files of the topic and, transitively, every file of which the package is above or below a path that one of

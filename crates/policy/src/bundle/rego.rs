@@ -29,6 +29,8 @@ pub(crate) struct Module {
     pub(crate) orderings: Vec<Ordering>,
     /// Paths below `data` that the file refers to, without `data`: constant keys up to the first other one.
     pub(crate) references: BTreeSet<Vec<String>>,
+    /// A construct that regorus' bytecode machine is known to get wrong.
+    pub(crate) interpreter_only: Option<&'static str>,
 }
 
 /// One rule head.
@@ -97,6 +99,7 @@ pub(crate) fn parse(file: &SourceFile) -> Result<Module, BundleError> {
         calls: Vec::new(),
         orderings: Vec::new(),
         references: BTreeSet::new(),
+        interpreter_only: interpreter_only(&tree["rules"]),
     };
     let mut locals = guards::locals(tree, &file.text);
     for import in elements(&tree["imports"]) {
@@ -230,6 +233,55 @@ fn references(node: &Value, found: &mut BTreeSet<Vec<String>>) {
         }
         Value::Array(items) => items.iter().for_each(|item| references(item, found)),
         _ => {}
+    }
+}
+
+/// What the bytecode machine of regorus 0.14.1 does differently without any instruction of it failing.
+fn interpreter_only(node: &Value) -> Option<&'static str> {
+    match node {
+        Value::Object(members) => members.iter().find_map(|(key, member)| {
+            let found = match key.as_str() {
+                // The default of a function is lost.
+                "Default" => Some("default"),
+                // The key is not looked at.
+                "Membership" if !member["key"].is_null() => Some("membership with a key"),
+                // The iteration over the keys is moved in front of the negation.
+                "NotExpr" if iterates(member) => Some("a variable as key under not"),
+                "AssignExpr" if contains(&member["lhs"], "Object") || contains(&member["rhs"], "Object") => {
+                    Some("an object in an assignment")
+                }
+                "Func" if contains(&member["args"], "Object") => Some("an object as parameter"),
+                "SomeIn" if contains(&member["key"], "Object") || contains(&member["value"], "Object") => {
+                    Some("an object as pattern")
+                }
+                _ => None,
+            };
+            found.or_else(|| interpreter_only(member))
+        }),
+        Value::Array(items) => items.iter().find_map(interpreter_only),
+        _ => None,
+    }
+}
+
+fn contains(node: &Value, kind: &str) -> bool {
+    match node {
+        Value::Object(members) => {
+            members.contains_key(kind) || members.values().any(|member| contains(member, kind))
+        }
+        Value::Array(items) => items.iter().any(|item| contains(item, kind)),
+        _ => false,
+    }
+}
+
+/// Whether a reference in brackets has a variable as key.
+fn iterates(node: &Value) -> bool {
+    match node {
+        Value::Object(members) => {
+            members.get("RefBrack").is_some_and(|node| node["index"].get("Var").is_some())
+                || members.values().any(iterates)
+        }
+        Value::Array(items) => items.iter().any(iterates),
+        _ => false,
     }
 }
 
