@@ -16,12 +16,13 @@ deny contains reasons[code] if {
 	code := violation(check, value)
 }
 
-# What is wrong with the value; undefined when nothing is.
+# What is wrong with the value; undefined when nothing is. A missing value is an empty set; a misshapen one is another
+# set, which has no host.
 violation(check, value) := "missing" if {
-	is_set(value)
+	value == set()
 	not check.optional == true
 } else := code if {
-	not is_set(value)
+	value != set()
 	code := refusal(host_of(check.kind, value))
 }
 
@@ -85,9 +86,7 @@ mistake contains {"code": "hosts", "message": "`hosts` of the destinations is a 
 }
 
 well_formed(check) if {
-	is_array(check.path)
-	count(check.path) > 0
-	count([part | some part in check.path; part == "*"]) < 2
+	arguments.is_path(check.path)
 	check.kind in {"url", "email"}
 	is_boolean(object.get(check, "optional", false))
 	object.keys(check) - {"path", "kind", "optional"} == set()

@@ -100,7 +100,25 @@ test_missing_addresses if {
 	denied([url], {}) == {"destination_missing"}
 	denied([maybe], {}) == set()
 	denied([maybe], {"url": "https://evil.com/"}) == {"destination_host"}
-	denied([mail], {"to": []}) == {"destination_missing"}
+	denied([mail], {}) == {"destination_missing"}
+	denied([mail], {"to": []}) == {"destination_form"}
+}
+
+# A server may parse JSON in text, and look into lists: what cannot be read here is not absent.
+test_another_shape_is_not_missing_for_an_optional_address if {
+	copies := object.union(mail, {"optional": true})
+	denied([copies], {}) == set()
+	every other in ["x@evil.com", `["x@evil.com"]`, 5, null, true, [], {"0": "x@evil.com"}, [["x@evil.com"]]] {
+		denied([copies], {"to": other}) == {"destination_form"}
+	}
+	link := {"path": ["meta", "link"], "kind": "url", "optional": true}
+	denied([link], {}) == set()
+	denied([link], {"meta": {}}) == set()
+	evil := {"link": "https://evil.com/"}
+	denied([link], {"meta": evil}) == {"destination_host"}
+	every other in [[evil], json.marshal(evil), "https://evil.com/", 5, null, [], {"link": [evil.link]}] {
+		denied([link], {"meta": other}) == {"destination_form"}
+	}
 }
 
 test_mail_addresses if {

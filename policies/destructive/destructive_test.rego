@@ -32,6 +32,48 @@ test_verbs_in_any_string_and_case if {
 
 test_verbs_in_member_names if denied({"sql": "deny"}, {"delete from t": 1}) == {"destructive_sql"}
 
+test_verbs_in_comments_that_are_executed if {
+	every text in [
+		"/*!50000DROP TABLE users*/",
+		"/*!DROP TABLE users*/",
+		"/*! DROP TABLE users*/",
+		"/*M!100100delete from users*/",
+		"select 1 /*!050000TRUNCATE*/ t",
+		"DROP/*x*/TABLE users",
+		"-- x\nDROP TABLE users",
+		"#x\r\nDROP TABLE users",
+	] {
+		denied({"sql": "deny"}, {"q": text}) == {"destructive_sql"}
+	}
+}
+
+test_verbs_in_text_that_servers_parse_as_json if {
+	every text in [
+		`["DROP TABLE users"]`,
+		`["\u0044ROP TABLE users"]`,
+		`{"sql": ["dro\u0070 table users"]}`,
+		`"\u0064\u0065\u006C\u0065te from users"`,
+		`["select 1;\ndrop table users"]`,
+		`["select 1;\u000adrop table users"]`,
+		`["select 1;\tdrop\ttable users"]`,
+		# Read by Python, but no JSON.
+		`[NaN, "\ud800", "\u0044ROP TABLE users"]`,
+		`['\x44ROP TABLE users']`,
+		# Two levels.
+		`["[\"\\u0044ROP TABLE users\"]"]`,
+		`["[\"x\\ndrop table users\"]"]`,
+	] {
+		denied({"sql": "deny"}, {"q": text}) == {"destructive_sql"}
+		denied({"sql": "deny"}, {text: 1}) == {"destructive_sql"}
+	}
+}
+
+test_escapes_that_encoders_write_are_silent if {
+	every text in [`["a \u003c b and c = \u0027d\u0027"]`, `["M\u00fcller", "\u20ac", "\u0414\u0430"]`, `C:\users`, `a\b`] {
+		denied({"sql": "deny"}, {"q": text}) == set()
+	}
+}
+
 test_other_words_are_silent if {
 	every text in ["select deleted from t", "dropdown", "", "update t set x = 1", "backdrop"] {
 		denied({"sql": "deny"}, {"q": text}) == set()

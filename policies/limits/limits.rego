@@ -20,12 +20,13 @@ intercept contains reasons.ask if {
 	value > limit.ask_above
 }
 
-# A missing value is a set. The first rule of the limit that the value breaks; undefined when it breaks none.
+# The first rule of the limit that the value breaks; undefined when it breaks none. A missing value is an empty set;
+# a misshapen one is another set, so it has none of the types of a limit.
 violation(limit, value) := "missing" if {
-	is_set(value)
+	value == set()
 	not limit.optional
 } else := "type" if {
-	not is_set(value)
+	value != set()
 	type_name(value) != limit.type
 } else := code if {
 	is_number(value)
@@ -35,7 +36,7 @@ violation(limit, value) := "missing" if {
 	code := string_violation(limit, value)
 } else := "value" if {
 	limit.one_of
-	not is_set(value)
+	value != set()
 	not value in limit.one_of
 }
 
@@ -76,9 +77,7 @@ mistake contains {"code": "limit", "message": sprintf("A limit of tool `%v` of s
 }
 
 well_formed(limit) if {
-	is_array(limit.path)
-	count(limit.path) > 0
-	count([part | some part in limit.path; part == "*"]) < 2
+	arguments.is_path(limit.path)
 	limit.type in {"number", "string", "boolean", "array", "object", "null"}
 	object.keys(limit) - known == set()
 	every key in object.keys(limit) & {"max", "min", "ask_above"} {

@@ -49,7 +49,7 @@ test_a_fraction_denies_where_whole_numbers_are_wanted if {
 
 test_a_missing_argument_denies if denied([amount], {}) == {"limit_missing"}
 
-test_arguments_that_are_no_object_deny if denied([amount], "amount") == {"limit_missing"}
+test_arguments_that_are_no_object_deny if denied([amount], "amount") == {"limit_type"}
 
 test_null_is_not_missing_but_of_another_type if denied([amount], {"amount": null}) == {"limit_type"}
 
@@ -69,9 +69,36 @@ test_a_pattern_and_a_length if {
 	denied([iban], {"to": {"iban": "DE1234\n"}}) == {"limit_pattern"}
 }
 
-test_a_path_through_something_else_is_missing if {
-	denied([iban], {"to": "DE1234"}) == {"limit_missing"}
-	denied([iban], {"to": ["DE1234"]}) == {"limit_missing"}
+test_a_path_through_something_else_is_of_another_type if {
+	denied([iban], {"to": "DE1234"}) == {"limit_type"}
+	denied([iban], {"to": ["DE1234"]}) == {"limit_type"}
+	denied([iban], {"to": {}}) == {"limit_missing"}
+}
+
+# A server may parse JSON in text, and look into lists: what the limit cannot read is not absent.
+test_another_shape_is_not_missing_for_an_optional_limit if {
+	fee := {"path": ["fee", "value"], "type": "number", "max": 1, "ask_above": 0, "optional": true}
+	denied([fee], {}) == set()
+	denied([fee], {"fee": {}}) == set()
+	denied([fee], {"fee": {"value": 1}}) == set()
+	every other in ["5", `{"value":5}`, 5, null, true, [], [{"value": 5}], {"value": "5"}, {"value": {}}] {
+		denied([fee], {"fee": other}) == {"limit_type"}
+	}
+	parts := object.union(each, {"optional": true})
+	denied([parts], {}) == set()
+	denied([parts], {"parts": [{"n": 1}, {}]}) == set()
+	every other in ["", `[{"n":99}]`, 99, null, false, [], {}, {"0": {"n": 99}}, {"n": 99}] {
+		denied([parts], {"parts": other}) == {"limit_type"}
+	}
+	every other in [`{"n":99}`, 99, null, [], [{"n": 99}], {"n": [99]}, {"n": "99"}] {
+		denied([parts], {"parts": [{"n": 1}, other]}) == {"limit_type"}
+	}
+}
+
+test_another_shape_has_none_of_the_types if {
+	every type in ["number", "string", "boolean", "array", "object", "null"] {
+		denied([{"path": ["a", "b"], "type": type, "optional": true}], {"a": "x"}) == {"limit_type"}
+	}
 }
 
 test_an_optional_argument if {
@@ -85,9 +112,9 @@ test_every_element_of_a_list if {
 	denied([each], {"parts": [{"n": 1}, {"n": 9}]}) == set()
 	denied([each], {"parts": [{"n": 1}, {"n": 10}]}) == {"limit_max"}
 	denied([each], {"parts": [{"n": 1}, {}]}) == {"limit_missing"}
-	denied([each], {"parts": [{"n": 1}, 5]}) == {"limit_missing"}
-	denied([each], {"parts": []}) == {"limit_missing"}
-	denied([each], {"parts": {"n": 1}}) == {"limit_missing"}
+	denied([each], {"parts": [{"n": 1}, 5]}) == {"limit_type"}
+	denied([each], {"parts": []}) == {"limit_type"}
+	denied([each], {"parts": {"n": 1}}) == {"limit_type"}
 	denied([each], {}) == {"limit_missing"}
 }
 
@@ -97,6 +124,7 @@ test_a_limit_with_a_mistake_is_found_at_load if {
 		{"path": ["amount"], "type": "number", "max": "5"},
 		{"path": ["amount"], "type": "float"},
 		{"path": [], "type": "number"},
+		{"path": ["a", 0], "type": "number"},
 		{"path": ["a", "*", "b", "*"], "type": "number"},
 		{"path": "amount", "type": "number"},
 		{"type": "number"},

@@ -30,15 +30,44 @@ allow contains reasons.granted if {
 
 allow contains reasons.granted if {
 	input.mcp.method in {"resources/read", "resources/subscribe", "resources/unsubscribe"}
-	some role in input.agent.roles
-	some server in [input.server.id, "*"]
-	within(data.interdict.roles[role].resources[server], input.mcp.uri)
+	granted_uri(input.mcp.uri)
 }
 
-allow contains reasons.granted if {
-	input.mcp.method in {"completion/complete"}
+granted_uri(uri) if {
 	some role in input.agent.roles
-	input.mcp.method in data.interdict.roles[role].methods
+	some server in [input.server.id, "*"]
+	within(data.interdict.roles[role].resources[server], uri)
+}
+
+# What the agent could not read or ask about, it cannot listen to.
+allow contains reasons.session if {
+	input.mcp.method == "subscriptions/listen"
+	has_role
+	not beyond_grants
+}
+
+beyond_grants if {
+	some uri in input.mcp.uris
+	not granted_uri(uri)
+}
+
+beyond_grants if {
+	input.mcp.task_ids
+	not granted_method("tasks/get")
+}
+
+# Methods that a role must name. A server that cannot tell agents apart (it sees one credential) cannot keep their tasks
+# apart either: whoever may use these methods may see and end the tasks of others there.
+allow contains reasons.granted if {
+	input.mcp.method in {
+		"completion/complete", "tasks/cancel", "tasks/get", "tasks/list", "tasks/result", "tasks/update",
+	}
+	granted_method(input.mcp.method)
+}
+
+granted_method(method) if {
+	some role in input.agent.roles
+	method in data.interdict.roles[role].methods
 }
 
 # What a client needs to work at all, and the lists, which only show what a server has.
@@ -50,12 +79,6 @@ session_methods := {
 	"resources/list",
 	"resources/templates/list",
 	"server/discover",
-	"subscriptions/listen",
-	"tasks/cancel",
-	"tasks/get",
-	"tasks/list",
-	"tasks/result",
-	"tasks/update",
 	"tools/list",
 }
 

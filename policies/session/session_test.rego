@@ -6,7 +6,7 @@ roles := {"reader": {
 	"prompts": {"files": ["review", "sum*"]},
 	"resources": {"files": ["file:///public/"]},
 	"methods": ["completion/complete", "tools/call"],
-}}
+}, "worker": {"methods": ["tasks/get", "tasks/result"]}, "guest": {}}
 
 message(role, mcp) := {"agent": {"roles": [role]}, "server": {"id": "files"}, "mcp": mcp}
 
@@ -67,6 +67,37 @@ test_a_resource_that_climbs_is_refused if {
 test_completion_only_when_the_role_says_so if {
 	allowed("reader", request("completion/complete"))
 	not allowed("nobody", request("completion/complete"))
+}
+
+listen(members) := object.union({"kind": "request", "method": "subscriptions/listen"}, members)
+
+test_listening_only_to_granted_resources if {
+	allowed("reader", listen({}))
+	allowed("guest", listen({}))
+	not allowed("nobody", listen({}))
+	allowed("reader", listen({"uris": ["file:///public/a", "file:///public/b"]}))
+	not allowed("reader", listen({"uris": ["file:///secret"]}))
+	not allowed("reader", listen({"uris": ["file:///public/a", "file:///secret"]}))
+	not allowed("reader", listen({"uris": ["file:///public/../secret"]}))
+	not allowed("guest", listen({"uris": ["file:///public/a"]}))
+}
+
+test_listening_to_tasks_only_when_the_role_may_get_them if {
+	allowed("worker", listen({"task_ids": ["1"]}))
+	not allowed("worker", listen({"task_ids": ["1"], "uris": ["file:///public/a"]}))
+	not allowed("reader", listen({"task_ids": ["1"]}))
+	not allowed("reader", listen({"task_ids": ["1"], "uris": ["file:///public/a"]}))
+}
+
+test_tasks_only_when_the_role_names_the_method if {
+	every method in ["tasks/cancel", "tasks/get", "tasks/list", "tasks/result", "tasks/update"] {
+		not allowed("reader", {"kind": "request", "method": method, "task_ids": ["1"]})
+		not allowed("nobody", {"kind": "request", "method": method, "task_ids": ["1"]})
+	}
+	allowed("worker", {"kind": "request", "method": "tasks/get", "task_ids": ["1"]})
+	allowed("worker", {"kind": "request", "method": "tasks/result", "task_ids": ["1"]})
+	not allowed("worker", {"kind": "request", "method": "tasks/cancel", "task_ids": ["1"]})
+	not allowed("worker", {"kind": "request", "method": "tasks/list"})
 }
 
 test_tools_are_not_this_topic if not allowed("reader", request("tools/call"))

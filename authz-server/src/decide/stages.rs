@@ -377,6 +377,8 @@ fn with_input<T>(
     let tool = message.and_then(Message::tool);
     let name = message.and_then(Message::prompt_name);
     let uri = message.and_then(Message::uri);
+    let uris = message.map(Message::uris).unwrap_or_default();
+    let task_ids = message.map(Message::task_ids).unwrap_or_default();
     let (era, subject_kind) = match subject {
         Subject::OpenStream(era) => (era, PolicyKind::OpenStream),
         Subject::EndSession(era) => (era, PolicyKind::EndSession),
@@ -413,6 +415,8 @@ fn with_input<T>(
             tool: tool.as_deref(),
             name: name.as_deref(),
             uri: uri.as_deref(),
+            uris: &uris,
+            task_ids: &task_ids,
             arguments: message.and_then(Message::arguments).map(Arguments::Body),
         },
         approval,

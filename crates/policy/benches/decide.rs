@@ -48,6 +48,8 @@ fn input<'a>(agent: &'a Agent, server: &'a Server, method: &'a str, tool: Option
             tool,
             name: None,
             uri: None,
+            uris: &[],
+            task_ids: &[],
             arguments: None,
         },
         approval: None,

@@ -38,6 +38,8 @@ fn the_documented_members_are_the_members_of_the_document() {
     input.principal = Some(Principal { id: "ana".into(), issuer: "https://i".into() });
     input.mcp.name = Some("n");
     input.mcp.uri = Some("u");
+    let (uris, task_ids) = (["u".into(), "v".into()], ["t".into()]);
+    (input.mcp.uris, input.mcp.task_ids) = (&uris, &task_ids);
     input.approval = Some(ApprovalFact {
         id: "1".into(),
         approved_by: "olga".into(),
@@ -45,6 +47,7 @@ fn the_documented_members_are_the_members_of_the_document() {
         covers: vec!["policy.x".into()],
     });
     let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+    assert_eq!((&document["mcp"]["uris"], &document["mcp"]["task_ids"]), (&json!(["u", "v"]), &json!(["t"])));
     let mut real = BTreeSet::new();
     leaves(&document, "", &mut real);
     let page = std::fs::read_to_string(project("docs/policy-input.md")).unwrap();

@@ -41,6 +41,7 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
     for (number, (agent, server, tool, arguments)) in cases.into_iter().step_by(step).enumerate() {
         let call = number % 8 != 7;
         let time = times.get(number % 2).and_then(|time| time.parse().ok()).unwrap_or_default();
+        let uris = [tool.into()];
         let input = Input {
             time,
             enforcer: EnforcerFact { kind: "call", version: "0" },
@@ -55,6 +56,8 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
                 tool: call.then_some(tool.as_str()),
                 name: None,
                 uri: (!call).then_some(tool.as_str()),
+                uris: if call { &[] } else { &uris },
+                task_ids: &[],
                 arguments: Some(arguments.into()),
             },
             approval: None,

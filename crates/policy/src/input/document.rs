@@ -55,8 +55,8 @@ macro_rules! keys {
 
 keys! {
     agent approval approved_at approved_by arguments assurance covers enforcer era host http id instance issuer kind
-    mcp method name owner path principal resource rfc3339 roles server servers source_address tenant time tool
-    unix_ms uri version
+    mcp method name owner path principal resource rfc3339 roles server servers source_address task_ids tenant time
+    tool unix_ms uri uris version
 }
 
 type Members = BTreeMap<Value, Value>;
@@ -175,6 +175,11 @@ impl Documents {
                 members.insert(key.clone(), value.into());
             }
         }
+        for (key, list) in [(&keys.uris, mcp.uris), (&keys.task_ids, mcp.task_ids)] {
+            if !list.is_empty() {
+                members.insert(key.clone(), strings(list));
+            }
+        }
         let arguments = match mcp.arguments {
             Some(Arguments::Body(value)) => Some(from_body(value, 0)?),
             Some(Arguments::Json(value)) => Some(from_json(value, 0)?),
@@ -189,8 +194,8 @@ impl Documents {
     }
 }
 
-fn strings(items: &[String]) -> Value {
-    items.iter().map(|item| Value::from(item.as_str())).collect::<Vec<_>>().into()
+fn strings(items: &[impl AsRef<str>]) -> Value {
+    items.iter().map(|item| Value::from(item.as_ref())).collect::<Vec<_>>().into()
 }
 
 fn from_body(value: json::Value<'_>, depth: usize) -> Result<Value, InputError> {

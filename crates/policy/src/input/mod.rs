@@ -2,6 +2,8 @@
 
 mod document;
 
+use std::borrow::Cow;
+
 pub(crate) use self::document::{Documents, InputError};
 use crate::registry::{Agent, Server};
 
@@ -113,6 +115,10 @@ pub struct McpFact<'a> {
     pub name: Option<&'a str>,
     /// URI of `resources/read|subscribe|unsubscribe`.
     pub uri: Option<&'a str>,
+    /// Every URI that the message names: `uri`, and the resources of `subscriptions/listen`. Empty: absent.
+    pub uris: &'a [Cow<'a, str>],
+    /// Every task that the message names: that of `tasks/*`, and those of `subscriptions/listen`. Empty: absent.
+    pub task_ids: &'a [Cow<'a, str>],
     /// Arguments of `tools/call` or `prompts/get`.
     pub arguments: Option<Arguments<'a>>,
 }

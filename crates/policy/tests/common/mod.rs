@@ -88,6 +88,8 @@ pub fn call<'a>(agent: &'a Agent, server: &'a Server, tool: &'a str, arguments: 
             tool: Some(tool),
             name: None,
             uri: None,
+            uris: &[],
+            task_ids: &[],
             arguments: Some(arguments.into()),
         },
         approval: None,
