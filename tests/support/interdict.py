@@ -183,7 +183,11 @@ class Interdict:
         return self.issuer.token(name, audience, **changed)
 
     def events(self) -> list[dict[str, Any]]:
-        """Everything logged as JSON so far."""
+        """Everything logged as JSON so far. A thread of the server writes the log: wait until it has."""
+        deadline = time.monotonic() + 5
+        while self.process.running and "interdict_log_waiting_bytes 0" not in self.metrics:
+            assert time.monotonic() < deadline, f"the log is not written out\n{self.tail()}"
+            time.sleep(0.02)
         return [json.loads(line) for line in self.process.text().splitlines() if line.startswith("{")]
 
     def decisions(self) -> list[dict[str, Any]]:

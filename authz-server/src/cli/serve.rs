@@ -9,7 +9,8 @@ use crate::telemetry::logs;
 
 pub(super) fn run(file: &Path) -> Result<u8, Failure> {
     let config = Config::load(file)?;
-    logs::install(config.log);
+    // Dropped last: the decisions of the drain are in the log when the process ends.
+    let _log = logs::install(config.log);
     // One worker per core: decisions are computation, and what waits (held calls, keys, disk) does not occupy a worker.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -7,11 +7,22 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, filter::Targets};
 
+pub use super::queue::LogGuard;
+use super::queue::Queue;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
-/// Makes the log of this process. A second call changes nothing and returns false.
-pub fn install(config: LogConfig) -> bool {
-    tracing::subscriber::set_global_default(subscriber(config, std::io::stderr)).is_ok()
+/// Makes the log of this process. A second call changes nothing. Events do not wait for whoever reads standard error;
+/// what still waits is written out when the guard is dropped, so keep it to the end.
+pub fn install(config: LogConfig) -> LogGuard {
+    let installed = match Queue::start(std::io::stderr()) {
+        Ok((queue, guard)) => {
+            tracing::subscriber::set_global_default(subscriber(config, queue)).map(|()| guard)
+        }
+        // No thread to be had: a log that blocks is better than none.
+        Err(_) => tracing::subscriber::set_global_default(subscriber(config, std::io::stderr))
+            .map(|()| LogGuard::none()),
+    };
+    installed.unwrap_or_else(|_| LogGuard::none())
 }
 
 /// A subscriber that writes to `writer`.

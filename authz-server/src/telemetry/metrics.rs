@@ -97,6 +97,7 @@ pub struct Metrics {
     bundle_failures: Counter,
     bundle_stale: Gauge,
     approvals_expired: Counter,
+    approvals_deleted: Counter,
 }
 
 fn histogram() -> Histogram {
@@ -157,6 +158,20 @@ impl Metrics {
         );
         let approvals_expired = Counter::default();
         registry.register("approvals_expired", "Approvals whose time ran out", approvals_expired.clone());
+        let approvals_deleted = Counter::default();
+        registry.register(
+            "approvals_deleted",
+            "Closed approvals deleted after approvals.keep_days",
+            approvals_deleted.clone(),
+        );
+        let log = &*super::queue::METRICS;
+        registry.register(
+            "log_waiting_bytes",
+            "Log that standard error has not taken yet",
+            log.waiting.clone(),
+        );
+        registry.register("log_stalled", "Events that waited for a full log queue", log.stalled.clone());
+        registry.register("log_failed_writes", "Writes that standard error refused", log.failed.clone());
         let build: Family<VersionLabels, Gauge> = Family::default();
         registry.register("build", "The server's version", build.clone());
         build.get_or_create(&VersionLabels { version: Cow::Borrowed(env!("CARGO_PKG_VERSION")) }).set(1);
@@ -175,6 +190,7 @@ impl Metrics {
             bundle_failures,
             bundle_stale,
             approvals_expired,
+            approvals_deleted,
         }
     }
 
@@ -239,6 +255,11 @@ impl Metrics {
     /// Approvals ran out of time.
     pub fn approvals_expired(&self, count: u64) {
         self.approvals_expired.inc_by(count);
+    }
+
+    /// Closed approvals were old enough to be deleted.
+    pub fn approvals_deleted(&self, count: u64) {
+        self.approvals_deleted.inc_by(count);
     }
 
     /// Everything as OpenMetrics text (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
