@@ -166,6 +166,8 @@ pub struct ApprovalsConfig {
     pub ttl_seconds: u64,
     /// The most questions of one agent that wait for a person at a time; one more is a Deny.
     pub max_pending_per_agent: u32,
+    /// How long closed approvals are kept after their `expires_at`, in days; then they are deleted.
+    pub keep_days: u32,
     /// The page where a person approves, with `{id}` where the approval's id goes; absent = no link is shown.
     pub page_url: Option<String>,
     /// File with the key that seals `requestState`: 32 bytes as 64 hex digits. Absent = `request-state.key` beside the
@@ -180,6 +182,7 @@ impl Default for ApprovalsConfig {
             hold_seconds: 5,
             ttl_seconds: 1_800,
             max_pending_per_agent: 100,
+            keep_days: 30,
             page_url: None,
             request_state_key_file: None,
         }

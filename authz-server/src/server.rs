@@ -4,6 +4,7 @@
 //! talks to half a server. Stop order: health says NOT_SERVING, calls under way are answered, what takes too long is cut,
 //! and only then the admin API closes: a held call can be approved to the last moment.
 
+mod exposed;
 mod key;
 mod sockets;
 #[cfg(test)]
@@ -15,11 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+pub use self::exposed::{Exposed, exposed_secrets};
 use crate::admin::{AdminState, AdminToken, TokenError};
 use crate::bundle::BundleKeeper;
 use crate::clock::{Clock, SystemClock};
@@ -120,17 +123,23 @@ pub enum Drained {
     Failed,
 }
 
-/// Runs until SIGTERM or SIGINT, then drains.
+/// Runs until SIGTERM or SIGINT, then drains; a second signal ends the drain.
 ///
 /// # Errors
 /// Whatever stops the start, see [`ServeError`].
 pub async fn serve(config: Config) -> Result<Drained, ServeError> {
-    let signal = sockets::stop_signal();
+    let mut signals = sockets::StopSignals::listen();
     let mut running = Running::start(config).await?;
     let ended = tokio::select! {
-        name = signal => {
+        name = signals.next() => {
             tracing::info!(signal = name, drain_seconds = running.drain.as_secs(), "draining");
-            running.shutdown().await
+            tokio::select! {
+                ended = running.shutdown() => ended,
+                name = signals.next() => {
+                    tracing::warn!(signal = name, "a second signal; calls under way are cut off");
+                    Drained::Cut
+                }
+            }
         }
         () = running.failed() => {
             tracing::error!("the gRPC server ended by itself");
@@ -206,6 +215,9 @@ impl Running {
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new());
+        for exposed in exposed_secrets(&config) {
+            tracing::warn!(key = %exposed.key, "{exposed}");
+        }
         let (config, bundle, store, key) = {
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || open_files(config, clock, metrics)).await??
@@ -224,8 +236,7 @@ impl Running {
                 let state = AdminState { store, bundle: Arc::clone(&bundle), clock, token };
                 let app = crate::admin::router(state);
                 let (address, task) =
-                    sockets::serve_http("listen.admin.address", listen.address, app, stopping.clone())
-                        .await?;
+                    sockets::serve_http("listen.admin.address", listen.address, app, closing.clone()).await?;
                 others.push(task);
                 Some(address)
             }
@@ -235,7 +246,7 @@ impl Running {
             Some(listen) => {
                 let app = metrics_app(Arc::clone(&metrics));
                 let (address, task) =
-                    sockets::serve_http("listen.metrics.address", listen.address, app, stopping.clone())
+                    sockets::serve_http("listen.metrics.address", listen.address, app, closing.clone())
                         .await?;
                 others.push(task);
                 Some(address)
@@ -325,9 +336,6 @@ impl Running {
                 task.abort();
             }
         }
-        if let Some(file) = &self.socket_file {
-            let _ = std::fs::remove_file(file);
-        }
         drained
     }
 }
@@ -339,6 +347,9 @@ impl Drop for Running {
         for task in &self.others {
             task.abort();
         }
+        if let Some(file) = &self.socket_file {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 
@@ -347,22 +358,28 @@ type Opened = (Config, Arc<BundleKeeper>, Arc<dyn ApprovalStore>, [u8; 32]);
 /// Everything that reads files at start.
 fn open_files(config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
     let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
-    let store = SqliteStore::open(
+    let store = SqliteStore::open_keeping(
         &config.approvals.database,
         config.approvals.max_pending_per_agent,
+        SignedDuration::from_hours(24 * i64::from(config.approvals.keep_days)),
         clock,
-        Box::new(CountExpired(metrics)),
+        Box::new(CountSwept(metrics)),
     )?;
     let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
     Ok((config, Arc::new(bundle), Arc::new(store), key))
 }
 
-struct CountExpired(Arc<Metrics>);
+struct CountSwept(Arc<Metrics>);
 
-impl StoreEvents for CountExpired {
+impl StoreEvents for CountSwept {
     fn expired(&self, count: u64) {
         self.0.approvals_expired(count);
         tracing::info!(count, "approvals expired");
+    }
+
+    fn deleted(&self, count: u64) {
+        self.0.approvals_deleted(count);
+        tracing::info!(count, "old approvals deleted");
     }
 }
 

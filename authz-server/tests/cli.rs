@@ -308,9 +308,14 @@ impl Server {
 
     /// Ends the server; what it logged after its start.
     fn stop(mut self) -> String {
-        self.child.kill().unwrap();
+        self.terminate();
         self.child.wait().unwrap();
         self.log.take().unwrap().join().unwrap()
+    }
+
+    fn terminate(&self) {
+        let signalled = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
     }
 
     fn admin(&self) -> String {
@@ -410,8 +415,7 @@ fn serve_ends_with_0_after_sigterm() {
         let address: std::net::SocketAddr = server.started[key].as_str().unwrap().parse().unwrap();
         assert_ne!(address.port(), 0);
     }
-    let signalled = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
-    assert!(signalled.success());
+    server.terminate();
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
@@ -430,6 +434,98 @@ fn call(token: &str, body: &str) -> CheckRequest {
     let request = attribute_context::Request { http: Some(http), ..attribute_context::Request::default() };
     let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
     CheckRequest { attributes: Some(attributes) }
+}
+
+#[test]
+fn a_second_sigterm_ends_the_drain_at_once() {
+    let house = House::new();
+    let token = house.token();
+    let text = std::fs::read_to_string(house.path().join("interdict.yaml")).unwrap();
+    let text = text.replace("drain_seconds: 1", "drain_seconds: 60");
+    house.write("interdict.yaml", &format!("{text}approvals: {{hold_seconds: 25}}\n"));
+    let mut server = Server::start(&house);
+    let address = format!("http://{}", server.started["grpc"].as_str().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let metrics = format!("http://{}/metrics", server.started["metrics"].as_str().unwrap());
+    runtime.spawn(async move {
+        let mut client = AuthorizationClient::connect(address).await.unwrap();
+        let body =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"risky","arguments":{}}}"#;
+        let _ = client.check(call(&token, body)).await;
+    });
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        loop {
+            let text = client.get(&metrics).send().await.unwrap().text().await.unwrap();
+            if text.contains("interdict_checks_in_flight 1") {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    let begun = std::time::Instant::now();
+    server.terminate();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(server.child.try_wait().unwrap(), None, "the held call is drained");
+    server.terminate();
+    assert_eq!(server.child.wait().unwrap().code(), Some(1));
+    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
+    let log = server.log.take().unwrap().join().unwrap();
+    assert!(log.contains("a second signal") && log.contains("\"message\":\"stopped\""), "{log}");
+}
+
+#[test]
+fn decisions_go_on_while_nobody_reads_the_log_and_none_is_missing_afterwards() {
+    const CALLS: usize = 400;
+    let house = House::new();
+    let token = house.token();
+    let mut child = house.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let started = loop {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["message"] == "started" {
+            break event;
+        }
+    };
+    // From here on nobody reads; a pipe holds 64 KiB, the calls below write more.
+    let address = format!("http://{}", started["grpc"].as_str().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = AuthorizationClient::connect(address).await.unwrap();
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"bad","arguments":{}}}"#;
+        for _ in 0..CALLS {
+            let answer = client.check(call(&token, body));
+            tokio::time::timeout(std::time::Duration::from_secs(10), answer).await.unwrap().unwrap();
+        }
+    });
+    // With its connection: a drain waits for those.
+    drop(runtime);
+    let signalled = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut log, &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(rest.len() > 128 * 1024, "{} bytes do not fill a pipe", rest.len());
+    assert_eq!(rest.matches("\"message\":\"decision\"").count(), CALLS);
+    assert!(rest.trim_end().lines().last().unwrap().contains("stopped"));
+}
+
+#[test]
+fn config_check_and_serve_warn_of_a_token_file_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    house.token();
+    let file = house.path().join("admin.token");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let ran = house.run(&["config", "check"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("listen.admin.token_file") && ran.err.contains("chmod 600"), "{}", ran.err);
+    mode(0o600);
+    let ran = house.run(&["config", "check"]);
+    assert!(ran.code == 0 && !ran.err.contains("chmod"), "{}", ran.err);
 }
 
 #[test]

@@ -130,9 +130,9 @@ def test_what_a_person_denied_stays_denied(running: Stack, canary: Canary) -> No
         answer = ask(running, arguments, ident=ident)
         assert not ran(answer)
         assert json.loads(answer.content)["id"] == ident
-    assert {
-        entry["tool"] for entry in running.interdict.approvals("pending") if entry["arguments"] == arguments
-    } == set()
+    pending = [entry["id"] for entry in running.interdict.approvals("pending")]
+    shown = [running.interdict.admin("GET", f"/v1/approvals/{ident}").json()["arguments"] for ident in pending]
+    assert arguments not in shown
     assert canary.requests() == []
 
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::AdminState;
 use super::errors::AdminError;
-use crate::store::{Approval, ApprovalState, HumanAnswer, ListFilter};
+use crate::store::{Approval, ApprovalState, Arguments, HumanAnswer, ListFilter, name};
 
 /// The longest approver name, in bytes.
 const MAX_NAME: usize = 200;
@@ -40,20 +40,34 @@ pub(super) struct AnswerBody {
 pub(super) struct View {
     #[serde(flatten)]
     approval: Approval,
-    arguments: Box<RawValue>,
+    /// `null` when they are too long.
+    arguments: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments_not_shown: Option<NotShown>,
 }
 
-/// The newest approvals, in the order in which they were asked for.
+/// What is told of arguments that are too long.
+#[derive(Debug, Serialize)]
+struct NotShown {
+    bytes: u64,
+    sha256: String,
+}
+
+/// The newest approvals, in the order in which they were asked for, without arguments.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
-    approvals: Vec<View>,
+    approvals: Vec<Approval>,
 }
 
 fn view(approval: Approval) -> Result<View, AdminError> {
     // `RawValue` would be lost in `flatten`; beside it, it keeps every digit as it was judged.
-    let arguments =
-        RawValue::from_string(approval.arguments_json.clone()).map_err(|_| AdminError::internal())?;
-    Ok(View { approval, arguments })
+    let (arguments, arguments_not_shown) = match approval.arguments() {
+        Arguments::Shown(text) => {
+            (Some(RawValue::from_string(text.to_owned()).map_err(|_| AdminError::internal())?), None)
+        }
+        Arguments::NotShown { bytes, sha256 } => (None, Some(NotShown { bytes, sha256: sha256.to_owned() })),
+    };
+    Ok(View { approval, arguments, arguments_not_shown })
 }
 
 pub(super) async fn list(
@@ -67,8 +81,7 @@ pub(super) async fn list(
         server: query.server,
         limit: query.limit.unwrap_or(0),
     };
-    let found = state.store.list(filter, state.clock.now()).await?;
-    let approvals = found.into_iter().map(view).collect::<Result<_, _>>()?;
+    let approvals = state.store.list(filter, state.clock.now()).await?;
     Ok(Json(Page { approvals }))
 }
 
@@ -103,12 +116,20 @@ async fn answer(
     body: AnswerBody,
 ) -> Result<Json<View>, AdminError> {
     let by = body.by.trim();
-    if by.is_empty() || by.len() > MAX_NAME || by.chars().any(char::is_control) {
+    if by.is_empty() || by.len() > MAX_NAME {
         return Err(AdminError::new(
             StatusCode::BAD_REQUEST,
             "admin.approver_required",
+            format!("`by` must name the person who answers, in at most {MAX_NAME} bytes"),
+        ));
+    }
+    if let Some(hidden) = name::hidden_in(by) {
+        return Err(AdminError::new(
+            StatusCode::BAD_REQUEST,
+            "admin.approver_not_printable",
             format!(
-                "`by` must name the person who answers, in at most {MAX_NAME} bytes without control characters"
+                "`by` holds U+{:04X}, which a reader does not see; write the name plainly",
+                u32::from(hidden)
             ),
         ));
     }

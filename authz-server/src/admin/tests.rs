@@ -22,6 +22,10 @@ impl Office {
     }
 
     async fn question(&self, binding: &str) -> String {
+        self.question_with(binding, r#"{"amount":1.50,"id":12345678901234567890}"#).await
+    }
+
+    async fn question_with(&self, binding: &str, arguments: &str) -> String {
         let now = jiff::Timestamp::now();
         let new = NewApproval {
             binding: binding.to_owned(),
@@ -38,7 +42,7 @@ impl Office {
                 code: "policy.amount".to_owned(),
                 message: "above 100".to_owned(),
             }],
-            arguments_json: r#"{"amount":1.50,"id":12345678901234567890}"#.to_owned(),
+            arguments_json: arguments.to_owned(),
             era: "2025-11-25".to_owned(),
             created_at: now,
             expires_at: now + jiff::SignedDuration::from_secs(600),
@@ -140,6 +144,7 @@ async fn an_approval_is_listed_shown_and_answered_once_by_somebody_else_than_its
     let id = office.question("b1").await;
     let (_, page) = office.get("/v1/approvals?state=pending").await;
     assert_eq!(page["approvals"][0]["id"], json!(id));
+    assert_eq!(page["approvals"][0].get("arguments"), None, "only the one approval shows its arguments");
     assert_eq!(office.get("/v1/approvals?state=denied").await.1, json!({ "approvals": [] }));
     let path = format!("/v1/approvals/{id}");
     let (_, text) = office.call(Method::GET, &path, Some(&bearer(House::ADMIN_TOKEN)), None).await;
@@ -171,7 +176,10 @@ async fn a_call_that_is_not_understood_is_refused_with_a_code_and_changes_nothin
         (r#"{"by":"ana","sure":true}"#, StatusCode::UNPROCESSABLE_ENTITY, "admin.bad_body"),
         (r#"{"by":"ana","by":"eve"}"#, StatusCode::UNPROCESSABLE_ENTITY, "admin.bad_body"),
         (r#"{"by":"  "}"#, StatusCode::BAD_REQUEST, "admin.approver_required"),
-        ("{\"by\":\"a\\nb\"}", StatusCode::BAD_REQUEST, "admin.approver_required"),
+        ("{\"by\":\"a\\nb\"}", StatusCode::BAD_REQUEST, "admin.approver_not_printable"),
+        ("{\"by\":\"olga\u{200b}\"}", StatusCode::BAD_REQUEST, "admin.approver_not_printable"),
+        ("{\"by\":\"\u{202e}ana\"}", StatusCode::BAD_REQUEST, "admin.approver_not_printable"),
+        ("{\"by\":\"ｏｌｇａ\"}", StatusCode::FORBIDDEN, "approval.self_approval"),
         (&long, StatusCode::BAD_REQUEST, "admin.note_too_long"),
         (&huge, StatusCode::PAYLOAD_TOO_LARGE, "admin.bad_body"),
     ] {
@@ -189,6 +197,19 @@ async fn a_call_that_is_not_understood_is_refused_with_a_code_and_changes_nothin
         assert_eq!((got, code(&answer)), (status, wanted), "{path}");
     }
     assert_eq!(office.get(&format!("/v1/approvals/{id}")).await.1["state"], "pending");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_that_are_too_long_are_told_by_size_and_digest_and_can_be_denied() {
+    let office = Office::open().await;
+    let long = format!("{{\"text\":\"{}\"}}", "x".repeat(100_000));
+    let id = office.question_with("b1", &long).await;
+    let (status, shown) = office.get(&format!("/v1/approvals/{id}")).await;
+    assert_eq!((status, &shown["arguments"]), (StatusCode::OK, &Value::Null));
+    assert_eq!(shown["arguments_not_shown"]["bytes"], json!(100_011));
+    assert_eq!(shown["arguments_not_shown"]["sha256"].as_str().unwrap().len(), 64);
+    let (status, answer) = office.post(&format!("/v1/approvals/{id}/deny"), r#"{"by":"ana"}"#).await;
+    assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("denied")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

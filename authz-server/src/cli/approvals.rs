@@ -103,11 +103,20 @@ struct Shown {
     method: String,
     tool: Option<String>,
     reasons: Vec<Reason>,
-    arguments: Box<RawValue>,
+    /// Absent in a list.
+    arguments: Option<Box<RawValue>>,
+    arguments_not_shown: Option<NotShown>,
     created_at: String,
     expires_at: String,
     decided_by: Option<String>,
     note: Option<String>,
+}
+
+/// Arguments that are too long to be shown.
+#[derive(Debug, Deserialize)]
+struct NotShown {
+    bytes: u64,
+    sha256: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -297,8 +306,14 @@ fn print_one(shown: &Shown) {
     if let Some(note) = &shown.note {
         row("note", note);
     }
-    println!("what will run if approved:");
-    println!("{}", plain::text(&pretty(&shown.arguments)));
+    if let Some(hidden) = &shown.arguments_not_shown {
+        println!("what will run if approved: {} bytes, not shown", hidden.bytes);
+        row("sha256", &hidden.sha256);
+        println!("Nobody can see here what would run: deny it, unless you know this digest from elsewhere.");
+    } else if let Some(arguments) = &shown.arguments {
+        println!("what will run if approved:");
+        println!("{}", plain::text(&pretty(arguments)));
+    }
 }
 
 /// Indented when that changes nothing: numbers are printed as they were judged.

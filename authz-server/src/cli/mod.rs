@@ -132,6 +132,9 @@ fn check_config(file: &std::path::Path) -> Result<u8, Failure> {
     let digest = small_runtime()?
         .block_on(crate::server::rehearse(&config))
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    for exposed in crate::server::exposed_secrets(&config) {
+        eprintln!("interdict: warning: {}", plain::text(&exposed.to_string()));
+    }
     println!("{}: correct; bundle {digest}", file.display());
     Ok(0)
 }

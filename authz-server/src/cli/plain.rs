@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::store::name::is_hidden;
+
 /// The text with every control and invisible formatting character written as `\u{..}`; line breaks stay.
 pub(super) fn text(from: &str) -> String {
     escape(from, true)
@@ -24,14 +26,6 @@ fn escape(from: &str, keep_breaks: bool) -> String {
         }
     }
     out
-}
-
-/// Controls, and the formatting characters that reorder or hide text (Unicode TR 36 section 2.5, TR 9).
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(u32::from(character),
-            0xAD | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
-            | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0xE0000..=0xE0FFF)
 }
 
 #[cfg(test)]

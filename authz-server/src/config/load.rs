@@ -105,6 +105,7 @@ impl Config {
             1,
             10_000,
         )?;
+        within("approvals.keep_days", u64::from(self.approvals.keep_days), 1, 3_650)?;
         if let Some(problem) = self.identity.problems().into_iter().next() {
             return Err(ConfigError::at(problem.path, problem.message));
         }

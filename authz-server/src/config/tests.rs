@@ -41,6 +41,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(shown.approvals.hold_seconds, default.approvals.hold_seconds);
     assert_eq!(shown.approvals.ttl_seconds, default.approvals.ttl_seconds);
     assert_eq!(shown.approvals.max_pending_per_agent, default.approvals.max_pending_per_agent);
+    assert_eq!(shown.approvals.keep_days, default.approvals.keep_days);
 }
 
 #[test]
@@ -86,6 +87,8 @@ fn a_value_that_cannot_be_is_refused_with_what_would_be_right() {
         ("approvals: {hold_seconds: 26}", "approvals.hold_seconds", "between 0 and 25"),
         ("approvals: {ttl_seconds: 1}", "approvals.ttl_seconds", "between 10 and 604800"),
         ("approvals: {max_pending_per_agent: 0}", "approvals.max_pending_per_agent", "between 1"),
+        ("approvals: {keep_days: 0}", "approvals.keep_days", "between 1 and 3650"),
+        ("approvals: {keep_days: 3651}", "approvals.keep_days", "between 1 and 3650"),
         ("approvals: {page_url: 'https://x.example/'}", "approvals.page_url", "{id}"),
         ("approvals: {page_url: 'javascript:{id}'}", "approvals.page_url", "https"),
         ("bundle: {paths: []}", "bundle.paths", "at least one"),

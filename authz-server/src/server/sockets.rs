@@ -2,9 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -13,7 +18,13 @@ use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use super::ServeError;
 use crate::config::TlsConfig;
 
-/// Binds and serves a small HTTP application until `closing` is true.
+/// How long a client may take for the head of a request, and how long an idle connection lives.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long accepting rests after a failure (no file descriptors left, as a rule).
+const REST: Duration = Duration::from_millis(100);
+
+/// Binds and serves a small HTTP/1.1 application until `closing` is true. Not `axum::serve`: it has no time limit for
+/// the head of a request, so that connections that say nothing would stay for ever.
 pub(super) async fn serve_http(
     key: &'static str,
     address: SocketAddr,
@@ -23,13 +34,31 @@ pub(super) async fn serve_http(
     let refuse = |error| ServeError::Listen { key, address: address.to_string(), error };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
     let bound = listener.local_addr().map_err(refuse)?;
-    let ending = async move {
-        let _ = closing.wait_for(|close| *close).await;
-    };
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(ending).await {
-            tracing::error!(key, error = %error, "HTTP server");
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        let open = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                // An error means that the server is gone, which is a reason to stop as well.
+                _ = closing.wait_for(|close| *close) => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(key, error = %error, "no connection accepted");
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+            };
+            let service = TowerToHyperService::new(app.clone());
+            let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+            // A connection that fails is the client's affair.
+            tokio::spawn(async move { drop(connection.await) });
         }
+        drop(listener);
+        open.shutdown().await;
     });
     Ok((bound, task))
 }
@@ -80,18 +109,25 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Resolves with the name of the first SIGTERM or SIGINT. Listens from the moment of the call, so that a signal during
-/// start-up is not lost.
-pub(super) fn stop_signal() -> impl Future<Output = &'static str> {
-    let (term, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    async move {
-        match (term, interrupt) {
-            (Ok(mut term), Ok(mut interrupt)) => tokio::select! {
+/// SIGTERM and SIGINT, one after the other.
+pub(super) struct StopSignals(std::io::Result<(Signal, Signal)>);
+
+impl StopSignals {
+    /// Listens from the moment of the call, so that a signal during start-up is not lost.
+    pub(super) fn listen() -> Self {
+        let both = || Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
+        Self(both())
+    }
+
+    /// Resolves with the name of the next one.
+    pub(super) async fn next(&mut self) -> &'static str {
+        match &mut self.0 {
+            Ok((term, interrupt)) => tokio::select! {
                 _ = term.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             },
-            _ => {
-                tracing::error!("signals cannot be received; stop this server with SIGKILL");
+            Err(error) => {
+                tracing::error!(error = %error, "signals cannot be received; stop this server with SIGKILL");
                 std::future::pending().await
             }
         }

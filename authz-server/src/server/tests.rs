@@ -14,7 +14,7 @@ use super::*;
 use crate::bundle::Look;
 use crate::identity::config::SignatureAlgorithm;
 use crate::identity::mint::{SigningKey, TokenRequest, write_jwks};
-use crate::store::{HumanAnswer, ListFilter};
+use crate::store::ListFilter;
 
 const RULES: &str = "package interdict.policy.house\n\
     import rego.v1\n\
@@ -256,10 +256,21 @@ async fn a_held_call_is_approved_while_the_server_drains_and_health_says_not_ser
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
+    let admin = running.addresses().admin.unwrap();
     let draining = tokio::spawn(running.shutdown());
     assert_eq!(news.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     drop(news);
-    store.decide(&waiting.id, HumanAnswer::Approve, "ana", None, Timestamp::now()).await.unwrap();
+    let answered = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(format!("http://{admin}/v1/approvals/{}/approve", waiting.id))
+        .bearer_auth(House::ADMIN_TOKEN)
+        .json(&serde_json::json!({ "by": "ana" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answered.status(), 200, "the admin API closes after the last call");
     assert_eq!(status_of(&held.await.unwrap()), 0);
     assert_eq!(draining.await.unwrap(), Drained::Clean);
     let used = store.get(&waiting.id, Timestamp::now()).await.unwrap().unwrap();
@@ -279,6 +290,29 @@ async fn a_call_that_takes_longer_than_the_drain_time_does_not_hold_up_the_end()
     }
     assert_eq!(running.shutdown().await, Drained::Cut);
     held.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_says_nothing_or_only_half_a_head_is_closed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let house = House::new();
+    let running = house.start("").await;
+    let addresses = running.addresses();
+    let mut open = Vec::new();
+    for (address, text) in [
+        (addresses.admin, ""),
+        (addresses.admin, "GET /healthz HTTP/1.1\r\nhost:"),
+        (addresses.metrics, "GET /"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(address.unwrap()).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    for mut stream in open {
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(40), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "still open after 40 s");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

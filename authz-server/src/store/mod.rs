@@ -4,7 +4,9 @@
 //! `PENDING → DENIED | EXPIRED | CANCELLED | SUPERSEDED` and `APPROVED → EXPIRED`. Each arrow is one
 //! compare-and-set statement, so two servers on one file cannot both take it.
 
+mod arguments;
 mod dry;
+pub(crate) mod name;
 mod sqlite;
 
 use std::future::Future;
@@ -14,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use self::arguments::Arguments;
 pub use self::dry::DryStore;
 pub use self::sqlite::{SqliteStore, StoreEvents};
 
@@ -35,7 +38,8 @@ pub trait ApprovalStore: Send + Sync {
     /// Reads one approval. `Ok(None)` when there is none. A row past its time is returned as `EXPIRED`.
     fn get(&self, id: &str, now: Timestamp) -> StoreFuture<Option<Approval>>;
 
-    /// The newest approvals that match, in the order in which they were asked for.
+    /// The newest approvals that match, in the order in which they were asked for, without their arguments
+    /// ([`Approval::arguments_json`] is empty): of a thousand questions nobody reads a thousand bodies.
     fn list(&self, filter: ListFilter, now: Timestamp) -> StoreFuture<Vec<Approval>>;
 
     /// A person's answer: `PENDING → APPROVED | DENIED`.
@@ -43,7 +47,7 @@ pub trait ApprovalStore: Send + Sync {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::AlreadyDecided`], [`StoreError::Expired`];
     /// [`StoreError::SelfApproval`] when `by` is the agent, its owner or the principal on whose behalf it acts
-    /// (for an approval only; anybody may deny).
+    /// (for an approval only; anybody may deny), in whatever spelling that reads the same.
     fn decide(
         &self,
         id: &str,
@@ -105,7 +109,8 @@ pub struct NewApproval {
     pub policy_digest: String,
     /// Why the policy asks.
     pub reasons: Vec<ApprovalReason>,
-    /// What the approver sees: the canonical arguments, as JSON text.
+    /// What the approver sees: the canonical arguments, as JSON text. Of more than [`Arguments::MAX_SHOWN`] bytes the
+    /// store keeps size and digest only.
     pub arguments_json: String,
     /// Label of the protocol revision.
     pub era: String,
@@ -154,7 +159,7 @@ pub struct Approval {
     pub policy_digest: String,
     /// See [`NewApproval::reasons`].
     pub reasons: Vec<ApprovalReason>,
-    /// See [`NewApproval::arguments_json`]. The admin API shows it as JSON, not as text.
+    /// See [`NewApproval::arguments_json`]; read it with [`Approval::arguments`]. Empty in a list.
     #[serde(skip)]
     pub arguments_json: String,
     /// See [`NewApproval::era`].

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
@@ -55,6 +55,8 @@ impl std::fmt::Debug for SqliteStore {
 pub trait StoreEvents: Send {
     /// The sweeper expired so many rows.
     fn expired(&self, count: u64);
+    /// The sweeper deleted so many closed rows.
+    fn deleted(&self, _count: u64) {}
 }
 
 impl StoreEvents for () {
@@ -62,14 +64,32 @@ impl StoreEvents for () {
 }
 
 impl SqliteStore {
-    /// Opens or creates the file (mode 0600) and starts the store's thread.
+    /// How long closed rows are kept when nothing else is said: 30 days.
+    pub const KEEP: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+    /// [`SqliteStore::open_keeping`] with [`SqliteStore::KEEP`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(
+        file: &Path,
+        max_pending_per_agent: u32,
+        clock: Arc<dyn Clock>,
+        events: Box<dyn StoreEvents>,
+    ) -> Result<Self, StoreError> {
+        Self::open_keeping(file, max_pending_per_agent, Self::KEEP, clock, events)
+    }
+
+    /// Opens or creates the file (mode 0600) and starts the store's thread. Closed rows are deleted `keep` after
+    /// their `expires_at`: whatever they say holds no longer than until then.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] with the file's name: no folder, no permission, not a database, damaged, or written
     /// by a newer version.
-    pub fn open(
+    pub fn open_keeping(
         file: &Path,
         max_pending_per_agent: u32,
+        keep: SignedDuration,
         clock: Arc<dyn Clock>,
         events: Box<dyn StoreEvents>,
     ) -> Result<Self, StoreError> {
@@ -77,7 +97,7 @@ impl SqliteStore {
             .map_err(|reason| StoreError::Unavailable(format!("{}: {reason}", file.display())))?;
         let (jobs, inbox) = channel();
         let watches = Arc::new(Watches::default());
-        let worker = Worker { connection, inbox, watches: Arc::clone(&watches), clock, events };
+        let worker = Worker { connection, inbox, watches: Arc::clone(&watches), clock, events, keep };
         std::thread::Builder::new()
             .name("approvals".to_owned())
             .spawn(move || worker.run())
@@ -178,6 +198,7 @@ struct Worker {
     watches: Arc<Watches>,
     clock: Arc<dyn Clock>,
     events: Box<dyn StoreEvents>,
+    keep: SignedDuration,
 }
 
 impl Worker {
@@ -211,13 +232,22 @@ impl Worker {
     }
 
     fn sweep(&mut self) {
-        match rows::expire_due(&mut self.connection, self.clock.now()) {
+        let now = self.clock.now();
+        match rows::expire_due(&mut self.connection, now) {
             Ok(0) => {}
             Ok(count) => {
                 self.events.expired(count);
                 self.watches.fire_all();
             }
             Err(error) => tracing::warn!(code = error.code(), error = %error, "approvals could not be swept"),
+        }
+        let before = now.saturating_sub(self.keep).unwrap_or(Timestamp::MIN);
+        match rows::delete_closed(&self.connection, before) {
+            Ok(0) => {}
+            Ok(count) => self.events.deleted(count),
+            Err(error) => {
+                tracing::warn!(code = error.code(), error = %error, "old approvals could not be deleted");
+            }
         }
     }
 }

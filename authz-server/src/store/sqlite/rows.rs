@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
 
-use super::super::{Approval, ApprovalState, HumanAnswer, ListFilter, NewApproval, StoreError};
+use super::super::{
+    Approval, ApprovalState, HumanAnswer, ListFilter, NewApproval, StoreError, arguments, name,
+};
 
 /// An answer, and which approvals changed on the way.
 pub(super) struct Change<T> {
@@ -81,7 +83,7 @@ pub(super) fn open_or_get(
                 ":id": id, ":binding": new.binding, ":tenant": new.tenant, ":agent": new.agent,
                 ":agent_owner": new.agent_owner, ":principal": new.principal, ":server": new.server,
                 ":method": new.method, ":tool": new.tool, ":action_digest": new.action_digest,
-                ":policy_digest": new.policy_digest, ":reasons": reasons, ":arguments_json": new.arguments_json,
+                ":policy_digest": new.policy_digest, ":reasons": reasons, ":arguments_json": arguments::kept(&new.arguments_json),
                 ":era": new.era, ":created_at": new.created_at.as_microsecond(),
                 ":expires_at": new.expires_at.as_microsecond(),
             },
@@ -122,7 +124,10 @@ pub(super) fn list(
     };
     let mut statement = connection
         .prepare_cached(
-            "SELECT * FROM approvals
+            "SELECT id, state, binding, tenant, agent, agent_owner, principal, server, method, tool, action_digest,
+               policy_digest, reasons, '' AS arguments_json, era, created_at, expires_at, decided_by, decided_at, note,
+               consumed_at, superseded_by
+             FROM approvals
              WHERE (:state IS NULL OR state = :state) AND (:agent IS NULL OR agent = :agent)
                AND (:server IS NULL OR server = :server)
              ORDER BY created_at DESC, id DESC LIMIT :limit",
@@ -228,6 +233,21 @@ fn expire(connection: &Connection, now: Timestamp) -> Result<u64, StoreError> {
     Ok(changed as u64)
 }
 
+/// Rows of one deletion: more wait for the next sweep, so that no call waits long for this.
+const DELETED_AT_ONCE: u32 = 500;
+
+/// Deletes closed rows that lapsed before this moment.
+pub(super) fn delete_closed(connection: &Connection, before: Timestamp) -> Result<u64, StoreError> {
+    let deleted = connection
+        .execute(
+            "DELETE FROM approvals WHERE id IN (SELECT id FROM approvals
+               WHERE state NOT IN ('pending', 'approved') AND expires_at <= ?1 LIMIT ?2)",
+            params![before.as_microsecond(), DELETED_AT_ONCE],
+        )
+        .map_err(unavailable)?;
+    Ok(deleted as u64)
+}
+
 /// Commits an arrow that was taken; one row must have changed, since the transaction holds the write lock.
 fn finish(transaction: Transaction<'_>, id: &str, changed: usize) -> Outcome<Approval> {
     let approval = find(&transaction, id)?.ok_or(StoreError::NotFound)?;
@@ -248,9 +268,9 @@ fn pending(connection: &Connection, id: &str, now: Timestamp) -> Result<Approval
     }
 }
 
-/// Names are compared without case and surrounding blanks: `Ana` does not approve what `ana` owns.
+/// `Ana` does not approve what `ana` owns, and neither does `an\u{200b}a`.
 fn gains(approval: &Approval, by: &str) -> bool {
-    let same = |name: &str| name.trim().to_lowercase() == by.trim().to_lowercase();
+    let same = |name: &str| name::same(name, by);
     same(&approval.agent) || same(&approval.agent_owner) || approval.principal.as_deref().is_some_and(same)
 }
 

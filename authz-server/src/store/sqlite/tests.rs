@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::clock::FixedClock;
-use crate::store::ApprovalReason;
+use crate::store::{ApprovalReason, Arguments};
 
 const TTL: SignedDuration = SignedDuration::from_secs(600);
 
@@ -175,7 +175,18 @@ async fn time_ends_an_approval_whether_it_was_given_or_not() {
 async fn nobody_who_gains_can_approve_but_anybody_can_deny() {
     let store = Place::new().open();
     let asked = store.open_or_get(question("b1", "a1")).await.unwrap();
-    for name in ["olga", "Olga", " OLGA ", "report-bot", "paul@example.com", "PAUL@EXAMPLE.COM"] {
+    for name in [
+        "olga",
+        "Olga",
+        " OLGA ",
+        "olga\u{200b}",
+        "\u{2066}olga",
+        "ｏｌｇａ",
+        "report-bot",
+        "paul@example.com",
+        "PAUL@EXAMPLE.COM",
+        "paul＠example.com",
+    ] {
         let refused = store.decide(&asked.id, HumanAnswer::Approve, name, None, start()).await.unwrap_err();
         assert_eq!(refused, StoreError::SelfApproval, "{name}");
     }
@@ -281,6 +292,93 @@ async fn the_sweeper_expires_by_itself_and_tells() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the sweeper did nothing for 20 s");
+}
+
+#[tokio::test]
+async fn a_closed_approval_is_deleted_when_its_days_are_over_and_an_open_one_is_not() {
+    let place = Place::new();
+    let store = place.open();
+    let mut closed = Vec::new();
+    for index in 0..3 {
+        let asked = store.open_or_get(question(&format!("b{index}"), &format!("a{index}"))).await.unwrap();
+        store.decide(&asked.id, HumanAnswer::Deny, "ana", None, start()).await.unwrap();
+        closed.push(asked.id);
+    }
+    let mut open = question("open", "open");
+    open.expires_at = after(10_000);
+    let open = store.open_or_get(open).await.unwrap();
+    let connection = Connection::open(&place.file).unwrap();
+    let lapsed = start() + TTL;
+    assert_eq!(rows::delete_closed(&connection, lapsed - SignedDuration::from_secs(1)).unwrap(), 0);
+    assert_eq!(rows::delete_closed(&connection, lapsed).unwrap(), 3);
+    assert_eq!(rows::delete_closed(&connection, after(20_000)).unwrap(), 0, "an open row is expired first");
+    for id in closed {
+        assert_eq!(store.get(&id, start()).await.unwrap(), None);
+    }
+    assert_eq!(store.get(&open.id, start()).await.unwrap().unwrap().state, ApprovalState::Pending);
+}
+
+#[tokio::test]
+async fn the_sweeper_deletes_by_itself_and_tells() {
+    struct Told(Arc<AtomicU64>);
+    impl StoreEvents for Told {
+        fn expired(&self, _: u64) {}
+        fn deleted(&self, count: u64) {
+            self.0.fetch_add(count, Ordering::SeqCst);
+        }
+    }
+    let place = Place::new();
+    let count = Arc::new(AtomicU64::new(0));
+    let day = SignedDuration::from_hours(24);
+    let told = Box::new(Told(count.clone()));
+    let store = SqliteStore::open_keeping(&place.file, 3, day, place.clock.clone(), told).unwrap();
+    let asked = store.open_or_get(question("b1", "a1")).await.unwrap();
+    place.clock.advance(TTL + day);
+    for _ in 0..200 {
+        if count.load(Ordering::SeqCst) == 1 {
+            assert_eq!(store.get(&asked.id, start()).await.unwrap(), None);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the sweeper did nothing for 20 s");
+}
+
+#[tokio::test]
+async fn a_file_of_a_server_without_deletion_gets_its_index() {
+    let place = Place::new();
+    drop(place.open());
+    let other = Connection::open(&place.file).unwrap();
+    other.execute_batch("DROP INDEX closed_by_expiry").unwrap();
+    let _store = place.open();
+    let found: i64 = other
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'closed_by_expiry'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(found, 1);
+}
+
+#[tokio::test]
+async fn arguments_that_nobody_would_read_are_kept_as_size_and_digest() {
+    let store = Place::new().open();
+    let mut long = question("b1", "a1");
+    long.arguments_json = format!("\"{}\"", "x".repeat(Arguments::MAX_SHOWN - 2));
+    let kept = store.open_or_get(long.clone()).await.unwrap();
+    assert_eq!(kept.arguments(), Arguments::Shown(&long.arguments_json));
+    let mut longer = question("b2", "a2");
+    longer.arguments_json = format!("\"{}\"", "x".repeat(Arguments::MAX_SHOWN - 1));
+    let kept = store.open_or_get(longer).await.unwrap();
+    // printf '"%s"' "$(head -c 65535 /dev/zero | tr '\0' x)" | sha256sum
+    let sha256 = "0f90b01cf9c38ff5bc73e80fcbd202ca4db7e60a6d7c81f493674c88e106831f";
+    assert_eq!(kept.arguments(), Arguments::NotShown { bytes: 65_537, sha256 });
+    assert!(kept.arguments_json.len() < 100);
+}
+
+#[tokio::test]
+async fn a_list_holds_no_arguments() {
+    let store = Place::new().open();
+    store.open_or_get(question("b1", "a1")).await.unwrap();
+    let found = store.list(ListFilter::default(), start()).await.unwrap();
+    assert_eq!((found.len(), found[0].arguments_json.as_str()), (1, ""));
 }
 
 /// The child of the next test: asks, approves, says so, and waits to be killed.
