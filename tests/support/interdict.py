@@ -172,12 +172,12 @@ class Interdict:
         return self.admin("POST", f"/v1/approvals/{approval}/{verdict}", json={"by": by, "note": "decided by a test"})
 
     def wait_pending(self, timeout_s: float = 20.0) -> dict[str, Any]:
-        """The one approval that waits for a person."""
+        """The one approval that waits for a person, with its arguments."""
         deadline = time.monotonic() + timeout_s
         while not (waiting := self.approvals("pending")):
             assert time.monotonic() < deadline, f"no approval is pending\n{self.tail()}"
             time.sleep(0.05)
-        return waiting[-1]
+        return self.admin("GET", f"/v1/approvals/{waiting[-1]['id']}").json()
 
     def token(self, name: str = "alice", audience: str = RESOURCE, **changed: Any) -> str:
         return self.issuer.token(name, audience, **changed)
