@@ -9,6 +9,11 @@ package interdict.lib.arguments
 # same. No JSON value is a set, so neither is mistaken for null or for "nothing to check".
 at(path) := [value] if {
 	not "*" in path
+	is_object(input.mcp.arguments)
+	value := object.get(input.mcp.arguments, path, set())
+	value != set()
+} else := [value] if {
+	not "*" in path
 	value := look(input.mcp.arguments, path)
 } else := values if {
 	[index] := [i | some i, "*" in path]
@@ -47,7 +52,8 @@ look(value, path) := value if {
 astray(value, path) if {
 	some index, _ in path
 	index > 0
-	on_the_way := object.get(value, array.slice(path, 0, index), {})
+	on_the_way := object.get(value, array.slice(path, 0, index), set())
+	on_the_way != set()
 	not is_object(on_the_way)
 }
 

@@ -55,5 +55,44 @@ fn the_quickstart_allows_denies_and_asks() {
         verdict("send_receipt", json!({"to": ["a@mail.demo.example"], "link": "https://demo.example/x?y=1"})),
         (Verdict::Allow, "policy.granted".into())
     );
+    for (tool, arguments, code) in [
+        ("send_receipt", json!({"to": "[\"a@evil.example\"]"}), "policy.destination_form"),
+        (
+            "send_receipt",
+            json!({"to": ["a@demo.example"], "link": ["https://evil.example"]}),
+            "policy.destination_form",
+        ),
+        (
+            "transfer",
+            json!({"amount": [200_000], "currency": "EUR", "iban": "DE02120300000000202051"}),
+            "policy.limit_type",
+        ),
+        ("query", json!({"q": "[\"\\u0044ROP TABLE users\"]"}), "policy.destructive_sql"),
+        ("query", json!({"q": "/*!50000DROP TABLE users*/"}), "policy.destructive_sql"),
+    ] {
+        assert_eq!(verdict(tool, arguments), (Verdict::Deny, code.into()));
+    }
     assert_eq!(verdict("shutdown", json!({})), (Verdict::Deny, "policy.no_allow".into()));
+}
+
+#[test]
+fn listening_and_tasks_need_grants() {
+    let bundle = Bundle::load(&[project("policies"), project("examples/quickstart/bundle")]).unwrap();
+    let mut evaluator = bundle.evaluator(limits());
+    let (agent, files, none) = (agent(), server("files"), json!({}));
+    let mut verdict = |method: &str, uris: &[&str], task_ids: &[&str]| {
+        let mut input = call(&agent, &files, "", &none);
+        let [uris, task_ids] =
+            [uris, task_ids].map(|list| list.iter().map(|item| (*item).into()).collect::<Vec<_>>());
+        (input.mcp.tool, input.mcp.arguments, input.mcp.method) = (None, None, Some(method));
+        (input.mcp.uris, input.mcp.task_ids) = (&uris, &task_ids);
+        evaluator.decide(&input).verdict
+    };
+    assert_eq!(verdict("subscriptions/listen", &[], &[]), Verdict::Allow);
+    assert_eq!(verdict("subscriptions/listen", &["file:///public/a"], &[]), Verdict::Allow);
+    assert_eq!(verdict("subscriptions/listen", &["file:///public/a", "file:///secret"], &[]), Verdict::Deny);
+    assert_eq!(verdict("subscriptions/listen", &[], &["1"]), Verdict::Deny);
+    for method in ["tasks/get", "tasks/list", "tasks/result", "tasks/cancel", "tasks/update"] {
+        assert_eq!(verdict(method, &[], &["1"]), Verdict::Deny, "{method}");
+    }
 }

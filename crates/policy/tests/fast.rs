@@ -104,6 +104,20 @@ fn difference(bundle: &Bundle, calls: usize) -> Option<String> {
 fn random_calls_get_the_same_decision_from_both_engines() {
     let bundle = Bundle::load(&[project("policies"), project("examples/quickstart/bundle")]).unwrap();
     same(&bundle, 1500, "default bundle");
+    // Paths through objects and lists.
+    let data = "{limits: {files: {transfer: [\
+        {path: [x, y], type: number, max: 3, optional: true}, \
+        {path: [list, \"*\", amount], type: number, ask_above: 3, optional: true}, \
+        {path: [to, link, \"*\"], type: string, max_length: 3}]}}, \
+        destinations: {hosts: [demo.example], tools: {files: {transfer: [\
+        {path: [x, link], kind: url, optional: true}, {path: [y, \"*\"], kind: email, optional: true}]}}}}";
+    let own = Folder::new(&[("interdict/data.yaml", data)]);
+    let demo = project("examples/quickstart/bundle");
+    let [agents, servers] = ["agents/agents.yaml", "servers/servers.yaml"]
+        .map(|file| std::fs::read_to_string(demo.join(file)).unwrap());
+    own.write("agents/agents.yaml", &agents);
+    own.write("servers/servers.yaml", &servers);
+    same(&Bundle::load(&[project("policies"), own.root()]).unwrap(), 1500, "nested paths");
 }
 
 /// Bodies of a `deny` rule of every shape that an operator may write, many of which fail for some arguments.
