@@ -16,7 +16,7 @@ pub struct EvalLimits {
 
 impl Default for EvalLimits {
     fn default() -> Self {
-        Self { time: Duration::from_millis(50), memory_bytes: 64 << 20 }
+        Self { time: Duration::from_millis(250), memory_bytes: 64 << 20 }
     }
 }
 
