@@ -6,11 +6,18 @@
 //! ```text
 //! args_digest   = H(JCS(params.arguments))
 //! rest_digest   = H(JCS(other members of params, without those that change from try to try))
-//! action_digest = H(JCS({v, tenant, agent, principal, server_id, method, tool, args_digest, rest_digest}))
+//! action_digest = H(JCS({v, tenant, agent, principal, server_id, path, method, tool, args_digest, rest_digest}))
 //! ```
 //!
-//! H is SHA-256 in hex, JCS is RFC 8785. What changes from try to try: `requestState` and `inputResponses` (a retry
-//! is the same action), and those members of `_meta` that carry correlation or describe the client.
+//! H is SHA-256 in hex, JCS is RFC 8785. What is left out:
+//! - `requestState` and `inputResponses` of a round of ours: the very members that are taken out of the body before a
+//!   server sees it. Those of a server's own round steer its tool and are part of the action.
+//! - the members of `_meta` that describe the connection or the client and differ from try to try ([`VOLATILE_META`]).
+//! - the session (`mcp-session-id`). A client of the older revisions whose connection ended has to open a new session,
+//!   and its approved call must still find the approval. So an approval holds for any session of the same agent at the
+//!   same server and path; a server that keeps in its session what a call is about cannot rely on approvals for that.
+//!   A session id in the query (the transport of 2024-11-05) is part of the path and so of the action.
+//! - all other headers.
 //!
 //! JCS writes numbers as IEEE doubles, so two different big integers could get one digest. A value that holds a
 //! number which a double does not carry exactly is therefore hashed by its raw bytes, under a domain of its own.
@@ -31,28 +38,43 @@ pub struct Action<'a> {
     pub principal: Option<&'a Principal>,
     /// Registry id of the server.
     pub server: &'a str,
+    /// Path with query, as it goes to the server: servers choose databases and toolsets by it.
+    pub path: &'a str,
     /// MCP method.
     pub method: &'a str,
     /// Tool, prompt or resource.
     pub target: Option<&'a str>,
     /// The request's `params`.
     pub params: Option<Value<'a>>,
+    /// Whether `requestState` and `inputResponses` are taken out of the body before the server sees it.
+    pub our_round: bool,
 }
 
 /// Version of the digest's construction.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// First bytes of what is hashed for a value that JCS cannot carry; no JCS text starts like this.
 const RAW_DOMAIN: &[u8] = b"interdict/raw-json/1\0";
 
-/// Members of `params` that a retry may change.
-const RETRY_MEMBERS: [&str; 2] = ["requestState", "inputResponses"];
+/// Members of `params` that a round of ours adds.
+const ROUND_MEMBERS: [&str; 2] = ["requestState", "inputResponses"];
 
-/// Members of `_meta` that say nothing about the action: MCP's own (progress token and the 2026-07-28 envelope) and
-/// W3C trace context.
-fn is_correlation(name: &str) -> bool {
-    matches!(name, "progressToken" | "traceparent" | "tracestate" | "baggage")
-        || name.starts_with("io.modelcontextprotocol/")
+/// Members of `_meta` that say nothing about the action: the progress token, the envelope of MCP 2026-07-28, and W3C
+/// trace context. By their exact names: others under `io.modelcontextprotocol/` select what a call works on
+/// (`related-task`), and new ones will be invented.
+const VOLATILE_META: [&str; 8] = [
+    "baggage",
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/protocolVersion",
+    "progressToken",
+    "traceparent",
+    "tracestate",
+];
+
+fn is_volatile(name: &str) -> bool {
+    VOLATILE_META.contains(&name)
 }
 
 /// A digest could not be computed; the caller denies with `internal.digest`.
@@ -73,6 +95,7 @@ impl Action<'_> {
             "agent": self.agent,
             "principal": self.principal.map(|who| json!({ "issuer": who.issuer, "id": who.id })),
             "server_id": self.server,
+            "path": self.path,
             "method": self.method,
             "tool": self.target,
             "args_digest": arguments,
@@ -81,14 +104,25 @@ impl Action<'_> {
     }
 
     /// What an approver is shown: the arguments in canonical form where there is nothing else to show, otherwise all
-    /// that the digest covers.
-    pub fn shown(&self) -> String {
+    /// members of `params` that the digest covers. Where the path says something, both as
+    /// `{"path": ..., "params": ...}`.
+    ///
+    /// `only_path`: the server has this path and no other, so its id says it all.
+    pub fn shown(&self, only_path: bool) -> String {
+        let params = self.shown_params();
+        if only_path {
+            return params;
+        }
+        format!(r#"{{"path":{},"params":{params}}}"#, serde_json::Value::from(self.path))
+    }
+
+    fn shown_params(&self) -> String {
         let mut members: Vec<(String, Value<'_>)> = Vec::new();
         for (name, _, value) in self.params.iter().flat_map(Value::members) {
             if name == "_meta" && value.is_object() {
-                let kept = value.members().filter(|(key, ..)| !is_correlation(key));
+                let kept = value.members().filter(|(key, ..)| !is_volatile(key));
                 members.extend(kept.map(|(key, _, entry)| (format!("_meta/{key}"), entry)));
-            } else if !RETRY_MEMBERS.contains(&name.as_ref()) && self.target.is_none_or(|_| name != "name") {
+            } else if !self.leaves_out(&name) && self.target.is_none_or(|_| name != "name") {
                 members.push((name.into_owned(), value));
             }
         }
@@ -106,6 +140,11 @@ impl Action<'_> {
         format!("{{{}}}", members.join(","))
     }
 
+    /// Whether this member of `params` never gets to the server.
+    fn leaves_out(&self, name: &str) -> bool {
+        self.our_round && ROUND_MEMBERS.contains(&name)
+    }
+
     fn parts(&self) -> Result<(Option<String>, String), NoCanonicalForm> {
         let mut arguments = None;
         let mut rest = serde_json::Map::new();
@@ -113,10 +152,10 @@ impl Action<'_> {
             if name == "arguments" {
                 arguments = Some(value_digest(value)?);
             } else if name == "_meta" && value.is_object() {
-                for (key, _, entry) in value.members().filter(|(key, ..)| !is_correlation(key)) {
+                for (key, _, entry) in value.members().filter(|(key, ..)| !is_volatile(key)) {
                     rest.insert(format!("_meta/{key}"), value_digest(entry)?.into());
                 }
-            } else if !RETRY_MEMBERS.contains(&name.as_ref()) {
+            } else if !self.leaves_out(&name) {
                 rest.insert(format!("params/{name}"), value_digest(value)?.into());
             }
         }

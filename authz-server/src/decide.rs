@@ -5,11 +5,14 @@
 //! ```
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
-//! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half.
+//! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half; only a large message
+//! may have to wait for its turn before it is judged.
 
+mod headers;
 mod panics;
 mod pass;
 mod stages;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,7 @@ use interdict_proto::enforcement::{Enforcement, Obligation, Verdict};
 
 use self::panics::caught;
 pub(crate) use self::stages::{Call, Judged};
+pub(crate) use self::turns::{Overloaded, Turns};
 use crate::clock::Clock;
 use crate::facts::client_capabilities::ClientCapabilities;
 use crate::identity::Authenticator;
@@ -74,6 +78,7 @@ pub struct Decider {
     parts: Parts,
     approvals: Approvals,
     capabilities: ClientCapabilities,
+    turns: Arc<Turns>,
 }
 
 /// A request that goes on to the server.
@@ -105,8 +110,9 @@ impl Decider {
     /// # Errors
     /// When the cryptographic library refuses the key for `requestState`.
     pub fn new(parts: Parts) -> Result<Self, SealError> {
-        let approvals = Approvals::new(&parts)?;
-        Ok(Self { parts, approvals, capabilities: ClientCapabilities::default() })
+        let turns = Arc::new(Turns::default());
+        let approvals = Approvals::new(&parts, Arc::clone(&turns))?;
+        Ok(Self { parts, approvals, capabilities: ClientCapabilities::default(), turns })
     }
 
     /// Decides one request and records the decision. Never fails: whatever goes wrong is a Deny.
@@ -153,7 +159,7 @@ impl Decider {
         let server = stages::known(server, &reading, trace)?;
         let identity = self.identify(request, &reading, server, &bundle, trace).await?;
         let call = Call { request, reading: &reading, server_id: &server.id, identity: &identity };
-        let judged = self.judge_all(&call, &bundle, trace)?;
+        let judged = self.judge_in_turn(&call, &bundle, trace).await?;
         let judged = self.approve(&call, judged, trace).await?;
         self.pass(&call, judged, trace)
     }

@@ -20,8 +20,8 @@ pub struct Request {
     pub http: Http,
     /// The other end of the connection, as the enforcement point verified it.
     pub peer: Peer,
-    /// The server that the enforcement point's own configuration names (`interdict.server`); it wins over host and
-    /// path, because the operator who wrote the route knows where it leads.
+    /// The server that the enforcement point's own configuration names (`interdict.server`); it wins over the host,
+    /// because the operator who wrote the route knows where it leads. The path must still be one of that server's.
     pub server_hint: Option<String>,
     /// Name of the route in the enforcement point, for the log.
     pub route: Option<String>,
@@ -54,6 +54,21 @@ pub struct Http {
     pub headers: Vec<(String, Bytes)>,
     /// The body, or why there is none.
     pub body: BodyState,
+}
+
+impl Http {
+    /// The path without its query.
+    pub fn path_alone(&self) -> &str {
+        self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path)
+    }
+
+    /// Bytes of the body that are here.
+    pub fn body_bytes(&self) -> usize {
+        match &self.body {
+            BodyState::Raw(bytes) => bytes.len(),
+            BodyState::Missing | BodyState::Partial => 0,
+        }
+    }
 }
 
 /// What is known of the request's body.

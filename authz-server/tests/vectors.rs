@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "vectors/attacks.rs"]
+mod attacks;
 #[path = "vectors/format.rs"]
 mod format;
 #[path = "vectors/holds.rs"]

@@ -7,7 +7,7 @@ use interdict_policy::{Decision, DenyForm, PolicyObligation};
 use interdict_proto::enforcement::{Obligation, Verdict};
 
 use super::stages::{Call, Judged, Subject};
-use super::{Decider, Pass, Stop};
+use super::{Decider, Pass, Stop, headers};
 use crate::intercept::own_state;
 use crate::intercept::{Question, Settled};
 use crate::record::Trace;
@@ -186,7 +186,7 @@ impl Decider {
                 return Err(refuse(error.code(), "The credential for the server cannot be used.", trace));
             }
         }
-        pass.remove_headers = self.headers_to_remove(call, &pass.set_headers);
+        pass.remove_headers = headers::to_remove(call.reading, &call.request.http.headers, &pass.set_headers);
 
         if let Reading::Message(message) = call.reading {
             let edits = own_state::edits(message);
@@ -208,31 +208,6 @@ impl Decider {
             }
         }
         Ok(pass)
-    }
-
-    fn headers_to_remove(&self, call: &Call<'_>, set: &[(String, String)]) -> Vec<String> {
-        let mut remove = Vec::new();
-        // Envoy's ext_authz filter sets headers first and removes afterwards: a header in both lists would be gone.
-        if !set.iter().any(|(name, _)| name == "authorization") {
-            remove.push("authorization".to_owned());
-        }
-        let modern = match call.reading {
-            Reading::OpenStream { era } | Reading::EndSession { era } => era.is_modern(),
-            Reading::Message(message) => message.era().is_modern(),
-            Reading::Batch(_) => false,
-        };
-        if !modern {
-            // Only 2026-07-28 has these, and only there they were compared with the body. A server that believes them
-            // on an older wire would believe the client's words.
-            let unjudged =
-                |name: &str| matches!(name, "mcp-method" | "mcp-name") || name.starts_with("mcp-param-");
-            for (name, _) in call.request.http.headers.iter().filter(|(name, _)| unjudged(name)) {
-                if !remove.contains(name) {
-                    remove.push(name.clone());
-                }
-            }
-        }
-        remove
     }
 }
 

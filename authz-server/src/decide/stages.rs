@@ -15,7 +15,7 @@ use interdict_policy::{
 use interdict_proto::enforcement::{EnforcerKind, Verdict};
 use jiff::Timestamp;
 
-use super::{Decider, Stop};
+use super::{Decider, Overloaded, Stop};
 use crate::identity::{Identity, Presented, challenge_header, resource_metadata, well_known_target};
 use crate::record::Trace;
 use crate::reply::{self, Denial};
@@ -77,10 +77,7 @@ impl Decider {
     ) -> Result<(), Stop> {
         let Some(target) = well_known_target(&request.http.path) else { return Ok(()) };
         let registry = bundle.registry();
-        let server = match &request.server_hint {
-            Some(hint) => registry.server(hint),
-            None => registry.server_for(&request.http.host, target),
-        };
+        let server = server_at(request, target, registry);
         let (code, reply) = match server {
             _ if request.http.method != "GET" => {
                 let mut reply = interdict_mcp::reply::method_not_allowed();
@@ -105,12 +102,18 @@ impl Decider {
 
 // === stage: server ===
 
-/// The server that a request is for. The hint of the enforcement point's own configuration wins: it knows where its
-/// route leads, host and path are the client's words.
+/// The server that a request is for.
 pub(super) fn server_of<'b>(request: &Request, registry: &'b Registry) -> Option<&'b Server> {
+    server_at(request, request.http.path_alone(), registry)
+}
+
+/// The server at a path (without query). The hint of the enforcement point's own configuration wins over the host: it
+/// knows where its route leads. But a route is often wider than a server (`prefix: /`), and what else listens behind it
+/// is not protected by rules about MCP, so the path must be one of the server's in either case.
+fn server_at<'b>(request: &Request, path: &str, registry: &'b Registry) -> Option<&'b Server> {
     match &request.server_hint {
-        Some(hint) => registry.server(hint),
-        None => registry.server_for(&request.http.host, &request.http.path),
+        Some(hint) => registry.server(hint).filter(|server| server.paths.iter().any(|own| own == path)),
+        None => registry.server_for(&request.http.host, path),
     }
 }
 
@@ -267,25 +270,48 @@ fn deny(code: &str, text: &str) -> Decision {
 }
 
 impl Decider {
-    /// Judges everything in the request; the strongest verdict holds. A batch is all or nothing, and nobody can be
-    /// asked about a part of one.
-    pub(super) fn judge_all(
+    /// Judges everything in the request, a large one when it is its turn.
+    pub(super) async fn judge_in_turn(
         &self,
         call: &Call<'_>,
         bundle: &Arc<Bundle>,
         trace: &mut Trace,
     ) -> Result<Judged, Stop> {
+        let (bytes, deadline) = (call.request.http.body_bytes(), call.request.deadline);
+        match self.turns.run(bytes, deadline, || self.judge_all(call, bundle, trace)).await {
+            Ok(judged) => judged,
+            Err(Overloaded) => Ok(Judged {
+                decision: deny(Overloaded::CODE, Overloaded::TEXT),
+                bundle: Arc::clone(bundle),
+                kind: call.request.enforcer.kind,
+            }),
+        }
+    }
+
+    /// Judges everything in the request; the strongest verdict holds. A batch is all or nothing, and nobody can be
+    /// asked about a part of one.
+    fn judge_all(&self, call: &Call<'_>, bundle: &Arc<Bundle>, trace: &mut Trace) -> Result<Judged, Stop> {
         let started = Instant::now();
         let judged = match call.reading {
             Reading::OpenStream { era } => self.judge(call, Subject::OpenStream(*era), bundle, None),
             Reading::EndSession { era } => self.judge(call, Subject::EndSession(*era), bundle, None),
             Reading::Message(message) => self.judge(call, Subject::Message(message), bundle, None),
             Reading::Batch(batch) => {
-                let all: Vec<_> = batch
-                    .messages()
-                    .iter()
-                    .map(|message| self.judge(call, Subject::Message(message), bundle, None))
-                    .collect();
+                // One time budget for all elements. The last one that begins may use its own limit, so a batch takes
+                // less than twice the limit in all.
+                let budget = self.parts.settings.evaluation.time;
+                let judge = |message| match started.elapsed() < budget {
+                    true => self.judge(call, Subject::Message(message), bundle, None),
+                    false => Judged {
+                        decision: deny(
+                            "policy.time_limit",
+                            "The batch took longer than the limit of a request.",
+                        ),
+                        bundle: Arc::clone(bundle),
+                        kind: call.request.enforcer.kind,
+                    },
+                };
+                let all: Vec<_> = batch.messages().iter().map(judge).collect();
                 trace.event.stages.policy = started.elapsed();
                 return self.judge_batch(call, batch, all, trace);
             }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use interdict_mcp::Message;
 
 use crate::clock::Clock;
-use crate::decide::{Call, Judged, Parts};
+use crate::decide::{Call, Judged, Parts, Turns};
 use crate::store::{Approval, ApprovalStore};
 use request_state::{SealError, Sealer};
 
@@ -33,6 +33,7 @@ pub(crate) struct Approvals {
     hold: Duration,
     ttl: Duration,
     page_url: Option<String>,
+    turns: Arc<Turns>,
 }
 
 /// The call that a person is asked about.
@@ -68,7 +69,7 @@ pub(crate) struct Waiting {
 
 impl Approvals {
     /// Set up from the decision's parts.
-    pub(crate) fn new(parts: &Parts) -> Result<Self, SealError> {
+    pub(crate) fn new(parts: &Parts, turns: Arc<Turns>) -> Result<Self, SealError> {
         Ok(Self {
             store: Arc::clone(&parts.approvals),
             clock: Arc::clone(&parts.clock),
@@ -76,6 +77,7 @@ impl Approvals {
             hold: parts.settings.hold,
             ttl: parts.settings.approval_ttl,
             page_url: parts.settings.page_url.clone(),
+            turns,
         })
     }
 }

@@ -7,10 +7,11 @@ use interdict_proto::enforcement::Verdict;
 use jiff::{SignedDuration, Timestamp};
 
 use super::binding::{binding, intercept_reasons};
+use super::own_state;
 use super::request_state::RequestState;
 use super::{Approvals, Question, Settled, Waiting};
 use crate::action::Action;
-use crate::decide::Judged;
+use crate::decide::{Judged, Overloaded};
 use crate::store::{Approval, ApprovalReason, ApprovalState, NewApproval, StoreError};
 
 /// What is left of the enforcement point's patience when the hold ends: the answer still has to travel.
@@ -22,6 +23,8 @@ const MAX_TURNS: usize = 64;
 
 const UNAVAILABLE: Settled =
     Settled::Refused("approval.store_unavailable", "Approvals cannot be checked now.");
+
+const OVERLOADED: Settled = Settled::Refused(Overloaded::CODE, Overloaded::TEXT);
 
 /// What the action is, kept over all turns.
 struct Asked {
@@ -81,7 +84,7 @@ impl Approvals {
             awaited = Some(approval.id.clone());
 
             match approval.state {
-                ApprovalState::Approved => match self.use_up(&approval, &binding, &judge).await {
+                ApprovalState::Approved => match self.use_up(question, &approval, &binding, &judge).await {
                     Used::Yes(now) => return Settled::Approved(now),
                     Used::Denied(now) => return Settled::Denied(now),
                     Used::Refused(settled) => return settled,
@@ -98,9 +101,23 @@ impl Approvals {
                 },
                 state => return closed(state),
             }
-            judged = judge(None);
+            judged = match self.again(question, &judge, None).await {
+                Ok(judged) => judged,
+                Err(Overloaded) => return OVERLOADED,
+            };
         }
         UNAVAILABLE
+    }
+
+    /// Judges the call once more; one answer can wake any number of calls, so a large one waits for its turn.
+    async fn again(
+        &self,
+        question: &Question<'_>,
+        judge: &(impl Fn(Option<ApprovalFact>) -> Judged + Sync),
+        approval: Option<ApprovalFact>,
+    ) -> Result<Judged, Overloaded> {
+        let request = question.call.request;
+        self.turns.run(request.http.body_bytes(), request.deadline, || judge(approval)).await
     }
 
     /// When the hold ends.
@@ -192,6 +209,7 @@ impl Approvals {
     /// Judges with the approval as a fact and, if that allows, uses the approval up. Nothing is awaited after that.
     async fn use_up(
         &self,
+        question: &Question<'_>,
         approval: &Approval,
         binding: &str,
         judge: &(impl Fn(Option<ApprovalFact>) -> Judged + Sync),
@@ -201,7 +219,9 @@ impl Approvals {
         };
         let covers = approval.reasons.iter().map(|reason| reason.code.clone()).collect();
         let fact = ApprovalFact { id: approval.id.clone(), approved_by: by, approved_at: at, covers };
-        let judged = judge(Some(fact));
+        let Ok(judged) = self.again(question, judge, Some(fact)).await else {
+            return Used::Refused(OVERLOADED);
+        };
         match judged.decision.verdict {
             Verdict::Deny => return Used::Denied(judged),
             // Another bundle came into force: its question is another one.
@@ -239,18 +259,23 @@ fn asked(question: &Question<'_>, judged: &Judged) -> Option<Asked> {
         .as_ref()
         .map(|who| interdict_policy::Principal { id: who.id.clone(), issuer: who.issuer.clone() });
     let target = message.tool().or_else(|| message.prompt_name()).or_else(|| message.uri());
+    let path = &question.call.request.http.path;
     let action = Action {
         tenant: &agent.tenant,
         agent: &agent.id,
         principal: principal.as_ref(),
         server: question.call.server_id,
+        path,
         method: message.method_name()?,
         target: target.as_deref(),
         params: message.params(),
+        // The test by which the edits of the body are made: what is left out here never gets to the server.
+        our_round: own_state::is_ours(message),
     };
+    let server = judged.bundle.registry().server(question.call.server_id)?;
     Some(Asked {
         digest: action.digest().ok()?,
-        shown: action.shown(),
+        shown: action.shown(server.paths == [path.as_str()]),
         target: target.as_deref().map(str::to_owned),
     })
 }

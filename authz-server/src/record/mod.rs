@@ -1,7 +1,8 @@
 //! The record of a decision: one structured event and the metrics, for every answer that leaves, and for every call
 //! whose caller went away before there was one.
 //!
-//! An event never holds a body, a token or an argument value. The tamper-evident log is a later issue; its entry will
+//! An event never holds a body, a token or an argument value, and what others wrote is cut ([`cut`]): whoever chooses
+//! long names must not choose how much is written. The tamper-evident log is a later issue; its entry will
 //! be written where [`Trace::finish`] is today, before the answer leaves.
 
 use std::sync::Arc;
@@ -16,6 +17,15 @@ use crate::telemetry::metrics::{InFlight, Metrics, Stage};
 
 /// Target of the events, for log filters.
 pub const TARGET: &str = "interdict::decision";
+
+/// Bytes of a text in an event.
+const MAX_TEXT: usize = 128;
+
+/// Bytes of a principal: the subject of a certificate can be long, and its end tells people apart.
+const MAX_PRINCIPAL: usize = 512;
+
+/// Reason codes in an event.
+const MAX_REASONS: usize = 16;
 
 /// What is known of a decision; grows with the stages.
 #[derive(Debug, Default)]
@@ -50,6 +60,33 @@ pub struct DecisionEvent {
     pub reasons: Vec<String>,
     /// Time in each stage that ran.
     pub stages: Stages,
+}
+
+impl DecisionEvent {
+    /// Cuts every text that is not ours.
+    fn cut(&mut self) {
+        for text in [&mut self.request_id, &mut self.source_address] {
+            cut(text, MAX_TEXT);
+        }
+        for text in [&mut self.tool, &mut self.route].into_iter().flatten() {
+            cut(text, MAX_TEXT);
+        }
+        for text in &mut self.reasons {
+            cut(text, MAX_TEXT);
+        }
+        if let Some(text) = &mut self.principal {
+            cut(text, MAX_PRINCIPAL);
+        }
+    }
+}
+
+/// Shortens a text to `most` bytes, on a character's boundary, and says how long it was: `abc...(1000000 bytes)`.
+fn cut(text: &mut String, most: usize) {
+    let length = text.len();
+    if length > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(&format!("...({length} bytes)"));
+    }
 }
 
 /// Time spent per stage; zero for a stage that did not run.
@@ -108,9 +145,20 @@ impl Trace {
         &self.event.decision_id
     }
 
-    /// Keeps the codes of what a policy said.
+    /// Keeps the codes of what a policy said, each once.
     pub(crate) fn note_reasons(&mut self, reasons: &[Reason]) {
-        self.event.reasons = reasons.iter().map(|reason| reason.code.clone()).collect();
+        let mut codes: Vec<String> = Vec::new();
+        for reason in reasons {
+            if codes.contains(&reason.code) {
+                continue;
+            }
+            if codes.len() == MAX_REASONS {
+                codes.push("...".to_owned());
+                break;
+            }
+            codes.push(reason.code.clone());
+        }
+        self.event.reasons = codes;
     }
 
     /// Writes the record. The answer may leave afterwards, not before.
@@ -121,6 +169,7 @@ impl Trace {
         self.finished = true;
         let writing = Instant::now();
         let took = writing.duration_since(self.started);
+        self.event.cut();
         let event = &self.event;
         tracing::info!(
             target: TARGET,
@@ -173,4 +222,44 @@ impl Drop for Trace {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use interdict_policy::ReasonKind;
+
+    use super::*;
+
+    /// Attack: a tool name of a megabyte is a log line of a megabyte.
+    #[test]
+    fn a_text_is_cut_on_a_boundary_of_characters_and_marked() {
+        let cut_to = |text: &str, most| {
+            let mut text = text.to_owned();
+            cut(&mut text, most);
+            text
+        };
+        assert_eq!(cut_to("read_file", 9), "read_file");
+        assert_eq!(cut_to("read_files", 9), "read_file...(10 bytes)");
+        assert_eq!(cut_to("aéb", 2), "a...(4 bytes)");
+        assert_eq!(cut_to(&"é".repeat(500_000), MAX_TEXT).len(), MAX_TEXT + "...(1000000 bytes)".len());
+    }
+
+    /// Attack: a batch of a thousand denied messages is a log line of a thousand reasons.
+    #[test]
+    fn reasons_are_kept_once_each_and_not_more_than_sixteen() {
+        let mut trace = Trace::blank(&Arc::new(Metrics::new()));
+        let reason = |code: String| Reason {
+            kind: ReasonKind::Deny,
+            code,
+            message: String::new(),
+            topic: String::new(),
+        };
+        let same: Vec<_> = (0..1000).map(|number| reason(format!("policy.r{}", number % 2))).collect();
+        trace.note_reasons(&same);
+        assert_eq!(trace.event.reasons, ["policy.r0", "policy.r1"]);
+        let many: Vec<_> = (0..1000).map(|number| reason(format!("policy.r{number}"))).collect();
+        trace.note_reasons(&many);
+        assert_eq!(trace.event.reasons.len(), MAX_REASONS + 1);
+        assert_eq!(trace.event.reasons.last().map(String::as_str), Some("..."));
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     bundle: Arc<Bundle>,
     key: SigningKey,
+    /// Limits of an evaluation, for the decision points that begin from now on.
+    pub(crate) evaluation: EvalLimits,
 }
 
 /// How a request gets to the decision.
@@ -79,7 +81,9 @@ impl Stage {
         let key =
             SigningKey::load_or_generate(SignatureAlgorithm::EdDsa, &folder_of_run.path().join(KEY)).unwrap();
         write_jwks(&[&key], &folder_of_run.path().join("jwks.json")).unwrap();
-        Self { folder: folder_of_run, bundle, key }
+        // A debug build on a busy machine; the limit itself is tested in the policy crate.
+        let evaluation = EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() };
+        Self { folder: folder_of_run, bundle, key, evaluation }
     }
 
     pub(crate) async fn begin(&self, mode: &str, time: Option<jiff::Timestamp>) -> Run<'_> {
@@ -122,8 +126,7 @@ impl Stage {
             metrics: Arc::clone(&metrics),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),
-                // A debug build on a busy machine; the limit itself is tested in the policy crate.
-                evaluation: EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() },
+                evaluation: self.evaluation,
                 hold,
                 approval_ttl: Duration::from_secs(1_800),
                 page_url: Some("https://approvals.vectors.test/{id}".to_owned()),
