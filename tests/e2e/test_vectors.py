@@ -151,7 +151,7 @@ def play(vector: dict[str, Any], running: Stack, canary: Canary) -> list[Outcome
         reply, seen = send(running, canary, method, path, headers, body)
         last = reply.body
         outcomes.append(seen)
-        native = vector.get("expect_native", {}) if running.mode == "native" else {}
+        native = step.get("expect_native", vector.get("expect_native", {})) if running.mode == "native" else {}
         check({**step["expect"], **native}, seen, reply, bodies, canary)
     return outcomes
 
