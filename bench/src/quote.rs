@@ -65,7 +65,7 @@ fn block(summary: &Value) -> String {
     };
     let _ = writeln!(
         text,
-        "\n{} cores ({}), {}, {} rounds, {}.",
+        "\n{} cores ({}), Envoy {}, {} rounds, {}.",
         told("/environment/cores"),
         told("/environment/cpu"),
         told("/environment/envoy"),
