@@ -128,7 +128,7 @@ def test_a_vector_has_its_outcome_in_every_mode(
 ) -> None:
     """A1, A2, A8, A13: `tests/vectors/README.md` says what a vector means."""
     seen = {mode: play(vector, vector_stacks[mode], canary) for mode in vector.get("modes", stack.MODES)}
-    if "expect_native" in vector:
+    if any("expect_native" in part for part in (vector, *vector.get("steps", []))):
         del seen["native"]
     first, *others = seen.items()
     for mode, outcomes in others:
