@@ -91,7 +91,7 @@ fn different(seen: &Outcome, expect: &Expect, bodies: &[Vec<u8>]) -> Option<Stri
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_vector_has_its_outcome_in_every_mode_and_through_every_door() {
+async fn rule_23_every_vector_has_its_outcome_in_every_mode_and_through_every_door() {
     let stage = Stage::set_up();
     let vectors = format::read_all();
     assert!(vectors.len() >= 60, "{} vectors", vectors.len());

@@ -126,7 +126,7 @@ def vector_stack(mode: str, folder: Path, canary: Canary) -> Iterator[Stack]:
 def test_a_vector_has_its_outcome_in_every_mode(
     vector: dict[str, Any], vector_stacks: dict[str, Stack], canary: Canary
 ) -> None:
-    """A1, A2, A8, A13: `tests/vectors/README.md` says what a vector means."""
+    """A1, A2, A8, A13, and rule 23 of the filter (parity of the doors). `tests/vectors/README.md` says what a vector means."""
     seen = {mode: play(vector, vector_stacks[mode], canary) for mode in vector.get("modes", stack.MODES)}
     if any("expect_native" in part for part in (vector, *vector.get("steps", []))):
         del seen["native"]

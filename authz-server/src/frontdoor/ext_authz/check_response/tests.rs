@@ -43,7 +43,7 @@ fn a_pass_is_code_0_with_the_ok_arm_and_carries_the_enforcement() {
 }
 
 #[test]
-fn a_reply_of_any_status_is_code_7_with_the_denied_arm() {
+fn rule_24_a_reply_of_any_status_is_code_7_with_the_denied_arm() {
     for (status, verdict) in
         [(200, Verdict::Deny), (200, Verdict::Intercept), (202, Verdict::Deny), (401, Verdict::Deny)]
     {
@@ -63,7 +63,7 @@ fn a_reply_of_any_status_is_code_7_with_the_denied_arm() {
 }
 
 #[test]
-fn verdict_and_arm_that_do_not_belong_together_are_not_encoded() {
+fn rule_24_verdict_and_arm_that_do_not_belong_together_are_not_encoded() {
     for verdict in [Verdict::Deny, Verdict::Intercept] {
         let pass = Answer::Pass {
             set_headers: Vec::new(),
