@@ -10,7 +10,7 @@ SERVER := target/release/interdict
 DENY   := $(CACHE)/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo up test check unit policy-test e2e bench bench-quick build fmt clean setup fuzz-check
+.PHONY: help demo up test check unit policy-test e2e bench bench-quick build fmt clean setup toolchain
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,7 @@ up: build ## The demo's set-up, kept running for your own MCP client (Ctrl-C end
 test: check unit policy-test e2e ## Everything: formatting, lints, licences, unit, policy and end-to-end tests
 	@echo "make test: all parts passed"
 
-check: $(DENY) ## Formatting, clippy with warnings denied, licences and sources of dependencies
+check: toolchain $(DENY) ## Formatting, clippy with warnings denied, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p interdict-filter --target wasm32-wasip1 --locked -- -D warnings
@@ -50,10 +50,12 @@ bench-quick: build ## The same in half a minute, into target/bench-quick
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench -- --quick --out target/bench-quick
 
-build: ## The server and the Wasm filter, optimised
-	@rustup target list --installed | grep -q wasm32-wasip1 || rustup target add wasm32-wasip1
+build: toolchain ## The server and the Wasm filter, optimised
 	cargo build --release --locked -p authz-server --bin interdict
 	cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-filter
+
+toolchain: # What rust-toolchain.toml names, also where rustup does not install it by itself
+	@rustup target list --installed | grep -q wasm32-wasip1 || rustup target add wasm32-wasip1
 
 setup: ## Envoy 1.36 to 1.40, MCP SDKs and servers, under .cache/
 	@tests/setup.sh all
