@@ -1,0 +1,10 @@
+//! Evidence: what was decided, in a form that nobody can rewrite unnoticed. No I/O beyond reading an evidence package.
+//!
+//! [`record`] says what an entry holds, [`canonical`] that it has one spelling, [`merkle`] how entries become one root,
+//! [`note`] how a root is signed.
+
+pub mod canonical;
+pub mod commit;
+pub mod merkle;
+pub mod note;
+pub mod record;
