@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod commit;
+pub mod hex;
 pub mod merkle;
 pub mod note;
 pub mod record;

@@ -1,0 +1,137 @@
+//! The frame around a body: written without looking at the body again, read strictly.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::labels::Kind;
+use super::{AnyBody, Count, Moment};
+use crate::canonical::{self, NotCanonical};
+use crate::hex;
+
+/// Version of the entries that this crate writes and reads.
+pub const VERSION: u64 = 1;
+
+/// `prev` of a tenant's first entry.
+pub const NO_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The bytes are not the one spelling of a JSON value.
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+    /// The frame is not one of this version.
+    #[error("the frame of the entry is wrong: {0}")]
+    Frame(String),
+    /// The body is not one of its kind.
+    #[error("the body is not a `{kind}`: {message}")]
+    Body {
+        /// The kind that the frame names.
+        kind: Kind,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A body could not be serialised.
+    #[error("the body cannot be written")]
+    Unwritable,
+}
+
+impl RecordError {
+    /// Stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotCanonical(_) => "audit.not_canonical",
+            Self::Frame(_) => "audit.bad_frame",
+            Self::Body { .. } => "audit.bad_body",
+            Self::Unwritable => "audit.unwritable",
+        }
+    }
+}
+
+/// Whether a tenant can be named in an entry: the same rule as in the registry, which keeps it free of escapes.
+#[must_use]
+pub fn is_tenant(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// The bytes of an entry. `body` is what [`Body::to_bytes`](super::Body::to_bytes) gave and is not looked at, `prev`
+/// 64 hex digits ([`NO_PREV`] for the first entry), `tenant` one that [`is_tenant`] accepts.
+#[must_use]
+pub fn wrap(kind: Kind, prev: &str, seq: u64, tenant: &str, ts: Moment, body: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+
+    let mut entry = Vec::with_capacity(body.len() + tenant.len() + 192);
+    entry.extend_from_slice(b"{\"body\":");
+    entry.extend_from_slice(body);
+    let seq = Count::new(seq).get();
+    // Writing into a Vec cannot fail; were it to, the entry would not be canonical and no reader would take it.
+    let _ = write!(
+        entry,
+        r#","kind":"{kind}","prev":"{prev}","seq":{seq},"tenant":"{tenant}","ts":"{ts}","v":{VERSION}}}"#
+    );
+    entry
+}
+
+/// An entry as it was read; the body is still text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The body's canonical text.
+    pub body: &'a str,
+    /// What it is about.
+    pub kind: Kind,
+    /// Leaf hash of the entry before it; zeros for the first one.
+    pub prev: [u8; 32],
+    /// Its place in the tenant's log, from 0 without gaps.
+    pub seq: u64,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// When it got its place.
+    pub ts: Moment,
+}
+
+/// The frame as serde reads it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame<'a> {
+    #[serde(borrow)]
+    body: &'a RawValue,
+    kind: Kind,
+    prev: &'a str,
+    seq: u64,
+    tenant: &'a str,
+    ts: Moment,
+    v: u64,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the frame of an entry, which must be canonical as a whole.
+    ///
+    /// # Errors
+    /// [`RecordError::NotCanonical`] and [`RecordError::Frame`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        canonical::check(bytes)?;
+        let wrong = |what: &str| RecordError::Frame(what.to_owned());
+        let frame: Frame<'a> =
+            serde_json::from_slice(bytes).map_err(|error| RecordError::Frame(error.to_string()))?;
+        if frame.v != VERSION {
+            return Err(RecordError::Frame(format!("version {} instead of {VERSION}", frame.v)));
+        }
+        if !is_tenant(frame.tenant) {
+            return Err(wrong("the tenant is not a name"));
+        }
+        let prev =
+            hex::decode32(frame.prev).ok_or_else(|| wrong("`prev` is not 64 lower-case hex digits"))?;
+        let Frame { body, kind, seq, tenant, ts, .. } = frame;
+        Ok(Self { body: body.get(), kind, prev, seq, tenant, ts })
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`RecordError::Body`].
+    pub fn body(&self) -> Result<AnyBody, RecordError> {
+        AnyBody::read(self.kind, self.body)
+    }
+}

@@ -1,0 +1,194 @@
+//! The bodies of everything that is not a decision.
+
+use serde::{Deserialize, Serialize};
+
+use super::labels::{ApprovalEvent, BundleEvent, Durability, Ended, HealthEvent, KeyEvent, Kind, Rpc};
+use super::{Body, Count, Moment, RpcCode, Text};
+
+/// What became of an allowed request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome<'a> {
+    /// Bytes of the response's body.
+    pub bytes: Count,
+    /// The decision that allowed it.
+    pub decision_id: Text<'a>,
+    /// From the decision to the end, in microseconds.
+    pub duration_us: Count,
+    /// How the exchange ended.
+    pub ended: Ended,
+    /// The gRPC status, where the exchange was gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<Count>,
+    /// The HTTP status, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// Whether it came after its absence had been recorded.
+    pub late: bool,
+    /// What the JSON-RPC response was.
+    pub rpc: Rpc,
+    /// The code of a JSON-RPC error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc_code: Option<RpcCode>,
+}
+
+/// Nobody said in time what became of an allowed request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeMissing<'a> {
+    /// How long was waited.
+    pub deadline_seconds: Count,
+    /// The decision that allowed it.
+    pub decision_id: Text<'a>,
+}
+
+/// A question for a person moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval<'a> {
+    /// Registry id of the agent.
+    pub agent: Text<'a>,
+    /// Id of the question.
+    pub approval_id: Text<'a>,
+    /// Digest of everything that it is about.
+    pub binding: Text<'a>,
+    /// The person or service that moved it; absent where time or the agent did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Text<'a>>,
+    /// What happened.
+    pub event: ApprovalEvent,
+    /// The MCP method.
+    pub method: Text<'a>,
+    /// Commitment to the note that a person left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note_commit: Option<Text<'a>>,
+    /// Registry id of the server.
+    pub server: Text<'a>,
+    /// The tool of a `tools/call`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Text<'a>>,
+}
+
+/// A policy bundle was loaded, refused, put back, or got too old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle<'a> {
+    /// Stable code of what is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text<'a>>,
+    /// Its digest, if it got that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Text<'a>>,
+    /// What happened.
+    pub event: BundleEvent,
+    /// What is wrong with it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Text<'a>>,
+    /// Digest of the bundle that was in force before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Text<'a>>,
+    /// The revision that its manifest names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Text<'a>>,
+    /// The growing number that its manifest names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Count>,
+    /// Id of the key that signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<Text<'a>>,
+    /// Where it came from.
+    pub source: Text<'a>,
+}
+
+/// A key appeared, changed or was destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key<'a> {
+    /// The day whose inputs are gone, `2026-11-21`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Text<'a>>,
+    /// What happened.
+    pub event: KeyEvent,
+    /// The verifier key from now on, `name+hash+key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text<'a>>,
+    /// The verifier key until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Text<'a>>,
+}
+
+/// A server began to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start<'a> {
+    /// Build of the server.
+    pub build: Text<'a>,
+    /// Digest of its configuration.
+    pub config_digest: Text<'a>,
+    /// When its entries are safe from a loss of power.
+    pub durability: Durability,
+    /// Name and version of the policy engine.
+    pub engine: Text<'a>,
+    /// Which of our servers.
+    pub replica: Text<'a>,
+}
+
+/// A server stopped writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop<'a> {
+    /// Whether everything that it took was written.
+    pub clean: bool,
+    /// Which of our servers.
+    pub replica: Text<'a>,
+}
+
+/// A decision, computed again from its sealed input, came out different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayDifference<'a> {
+    /// The decision.
+    pub decision_id: Text<'a>,
+    /// What the record says: commitment to the decision.
+    pub recorded: Text<'a>,
+    /// What came out: commitment with the same salt, or a stable code where nothing came out.
+    pub replayed: Text<'a>,
+}
+
+/// Something happened that could not be recorded at its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap<'a> {
+    /// How many entries are not here.
+    pub count: Count,
+    /// When the first of them would have been written.
+    pub from: Moment,
+    /// Stable code of what was in the way.
+    pub reason: Text<'a>,
+    /// When the last of them would have been written.
+    pub to: Moment,
+}
+
+/// The log stopped or went on. Of a stop there is an entry only where it could still be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health<'a> {
+    /// Stable code of what was in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text<'a>>,
+    /// What happened.
+    pub event: HealthEvent,
+    /// How long it was down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Count>,
+}
+
+macro_rules! bodies {
+    ($($body:ident)*) => {
+        $(impl Body for $body<'_> {
+            const KIND: Kind = Kind::$body;
+        })*
+    };
+}
+
+bodies! { Outcome OutcomeMissing Approval Bundle Key Start Stop ReplayDifference Gap Health }
