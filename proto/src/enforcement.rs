@@ -33,6 +33,10 @@ pub mod keys {
     pub const ENFORCER: &str = "interdict.enforcer";
     /// `context_extensions`: version of the filter.
     pub const ENFORCER_VERSION: &str = "interdict.enforcer_version";
+    /// `context_extensions`: [`OUTCOMES_REPORTED`] when the enforcement point reports how allowed calls ended.
+    pub const OUTCOMES: &str = "interdict.outcomes";
+    /// The one value of [`OUTCOMES`].
+    pub const OUTCOMES_REPORTED: &str = "1";
     /// `context_extensions`: id of the MCP server, where the Envoy configuration names it.
     pub const SERVER: &str = "interdict.server";
     /// `context_extensions`: name of Envoy's route.
