@@ -1,4 +1,19 @@
 //! One spelling for a value: the canonical JSON of RFC 8785, as far as a record needs it.
+//!
+//! A hash binds bytes, people read values. Were two texts of one value both taken, an entry could be shown in one
+//! spelling and hashed in another; were two values read from one text (a name twice, a number beyond 2^53), two readers
+//! would see different entries under one hash. So a text is taken only if it is what RFC 8785 makes of its own value:
+//! no white space, names in the order of their UTF-16 units and none twice, escapes only where they must be.
+//!
+//! Numbers are integers of at most 2^53-1 on both sides of zero: no fraction, no exponent, no `-0`. A record holds
+//! nothing else, and with them there is nothing to say about the printing of doubles.
+
+use std::cmp::Ordering;
+
+use crate::record::MAX_SAFE;
+
+/// Deepest nesting of arrays and objects.
+pub const MAX_DEPTH: usize = 32;
 
 /// Why a byte string is not canonical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +28,225 @@ pub struct NotCanonical {
 /// Accepts exactly the canonical texts.
 ///
 /// # Errors
-/// [`NotCanonical`] at the first byte that is wrong.
-pub fn check(_bytes: &[u8]) -> Result<(), NotCanonical> {
-    Ok(())
+/// [`NotCanonical`] at the first byte that is wrong; a text that is not UTF-8 is refused before anything else.
+pub fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
+    if let Err(error) = str::from_utf8(bytes) {
+        return Err(NotCanonical { offset: error.valid_up_to(), what: "not UTF-8" });
+    }
+    let mut reader = Reader { bytes, at: 0 };
+    reader.value(0)?;
+    if reader.at == bytes.len() { Ok(()) } else { reader.wrong("something follows the value") }
 }
+
+/// Reads bytes that are known to be UTF-8.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn wrong<T>(&self, what: &'static str) -> Result<T, NotCanonical> {
+        Err(NotCanonical { offset: self.at, what })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn value(&mut self, depth: usize) -> Result<(), NotCanonical> {
+        match self.peek() {
+            Some(b'"') => self.string().map(|_| ()),
+            Some(b'0'..=b'9' | b'-') => self.integer(),
+            Some(b'{' | b'[') if depth == MAX_DEPTH => self.wrong("nested too deeply"),
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b't') => self.word(b"true"),
+            Some(b'f') => self.word(b"false"),
+            Some(b'n') => self.word(b"null"),
+            Some(_) => self.wrong("no value begins like this"),
+            None => self.wrong("the text ends too early"),
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8]) -> Result<(), NotCanonical> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            return self.wrong("no value begins like this");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn integer(&mut self) -> Result<(), NotCanonical> {
+        let start = self.at;
+        let negative = self.take(b'-');
+        let first = self.at;
+        let mut value: u64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            value = value.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let (digits, next) = (self.at - first, self.peek());
+        let fine = match digits {
+            0 => false,
+            1 => value != 0 || !negative,
+            _ => self.bytes.get(first) != Some(&b'0') && value <= MAX_SAFE,
+        };
+        if fine && !matches!(next, Some(b'.' | b'e' | b'E')) {
+            return Ok(());
+        }
+        self.at = start;
+        self.wrong("a number is an integer within 2^53-1, in its shortest form")
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), NotCanonical> {
+        self.at += 1;
+        if self.take(b']') {
+            return Ok(());
+        }
+        loop {
+            self.value(depth)?;
+            if self.take(b']') {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return self.wrong("`,` or `]` belongs here");
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), NotCanonical> {
+        self.at += 1;
+        if self.take(b'}') {
+            return Ok(());
+        }
+        let mut last: Option<&'a [u8]> = None;
+        loop {
+            let start = self.at;
+            if self.peek() != Some(b'"') {
+                return self.wrong("a name belongs here");
+            }
+            let name = self.string()?;
+            if last.is_some_and(|last| order(last, name) != Ordering::Less) {
+                self.at = start;
+                return self.wrong("names are in the order of their UTF-16 units, none twice");
+            }
+            last = Some(name);
+            if !self.take(b':') {
+                return self.wrong("`:` belongs here");
+            }
+            self.value(depth)?;
+            if self.take(b'}') {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return self.wrong("`,` or `}` belongs here");
+            }
+        }
+    }
+
+    /// Reads a string whose opening quote is next; what stands between the quotes.
+    fn string(&mut self) -> Result<&'a [u8], NotCanonical> {
+        let start = self.at + 1;
+        self.at = start;
+        loop {
+            self.at = skip_plain(self.bytes, self.at);
+            match self.peek() {
+                Some(b'"') => {
+                    let text = self.bytes.get(start..self.at).unwrap_or_default();
+                    self.at += 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => self.escape()?,
+                Some(_) => return self.wrong("a control character is escaped"),
+                None => return self.wrong("the text ends too early"),
+            }
+        }
+    }
+
+    /// The escapes that must be: quote, backslash and control characters, the latter by their letter where they have
+    /// one.
+    fn escape(&mut self) -> Result<(), NotCanonical> {
+        let length = match self.bytes.get(self.at + 1..).unwrap_or_default() {
+            [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            // 08, 09, 0a, 0c and 0d have letters.
+            [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => 6,
+            [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => 6,
+            _ => return self.wrong("a character is escaped only if it must be, in its shortest form"),
+        };
+        self.at += length;
+        Ok(())
+    }
+}
+
+/// The first byte at or behind `at` that ends a run of plain characters: a quote, a backslash or a control character.
+fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Eight bytes at a time: the lowest marked byte is exact, marks above it may be carried over.
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        let marks = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let marks = marks & HIGHS;
+        if marks != 0 {
+            return at + (marks.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+        at += 1;
+    }
+    at
+}
+
+/// How two names that were read are ordered.
+fn order(one: &[u8], other: &[u8]) -> Ordering {
+    // UTF-8 and UTF-16 order differ only where a surrogate pair (lead byte F0 and above) meets a character from U+E000
+    // on (EE and EF); an escape has to be read first.
+    let is_simple = |byte: &u8| *byte < 0xee && *byte != b'\\';
+    if one.iter().all(is_simple) && other.iter().all(is_simple) {
+        return one.cmp(other);
+    }
+    units(one).cmp(units(other))
+}
+
+/// The UTF-16 units of a name that was read.
+fn units(name: &[u8]) -> impl Iterator<Item = u16> {
+    let mut characters = str::from_utf8(name).unwrap_or_default().chars();
+    let decoded = std::iter::from_fn(move || {
+        Some(match characters.next()? {
+            '\\' => match characters.next()? {
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => char::from_u32(
+                    characters
+                        .by_ref()
+                        .take(4)
+                        .fold(0, |unit, digit| unit * 16 + digit.to_digit(16).unwrap_or_default()),
+                )?,
+                quoted => quoted,
+            },
+            plain => plain,
+        })
+    });
+    decoded.flat_map(|character| {
+        let mut units = [0; 2];
+        let length = character.encode_utf16(&mut units).len();
+        units.into_iter().take(length)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,11 +49,12 @@ impl RecordError {
     }
 }
 
-/// Whether a tenant can be named in an entry: the same rule as in the registry, which keeps it free of escapes.
+/// Whether a tenant can be named in an entry: free of escapes, and fit to be the name of a folder. The registry is
+/// stricter still: `_system` is ours.
 #[must_use]
 pub fn is_tenant(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+    (1..=128).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('.')
 }
 
 /// The bytes of an entry. `body` is what [`Body::to_bytes`](super::Body::to_bytes) gave and is not looked at, `prev`
