@@ -2,6 +2,7 @@
 //! does not start, and says which key and what would be right. `docs/configuration.md` documents every key.
 
 mod address;
+mod audit;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use self::address::ListenAddress;
+pub use self::audit::{AuditArguments, AuditConfig, AuditDurability, ReadsWhenUnavailable, WitnessConfig};
 pub use self::load::ConfigError;
 use crate::identity::{IdentityConfig, UpstreamCredentialConfig};
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub decision: DecisionConfig,
     /// Intercepted calls.
     pub approvals: ApprovalsConfig,
+    /// The tamper-evident log.
+    pub audit: AuditConfig,
     /// The log.
     pub log: LogConfig,
 }

@@ -70,6 +70,7 @@ impl Config {
         self.identity.resolve_paths(base);
         self.upstream_credentials.iter_mut().for_each(|credential| credential.resolve_paths(base));
         self.bundle.paths.iter_mut().for_each(absolute);
+        self.audit.resolve(base);
         absolute(&mut self.approvals.database);
         self.approvals.request_state_key_file.iter_mut().for_each(absolute);
     }
@@ -106,6 +107,7 @@ impl Config {
             10_000,
         )?;
         within("approvals.keep_days", u64::from(self.approvals.keep_days), 1, 3_650)?;
+        self.audit.validate()?;
         if let Some(problem) = self.identity.problems().into_iter().next() {
             return Err(ConfigError::at(problem.path, problem.message));
         }
@@ -116,7 +118,7 @@ impl Config {
     }
 }
 
-fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+pub(super) fn within(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
     if (least..=most).contains(&value) {
         return Ok(());
     }

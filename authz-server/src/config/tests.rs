@@ -42,6 +42,9 @@ fn the_example_shows_the_defaults() {
     assert_eq!(shown.approvals.ttl_seconds, default.approvals.ttl_seconds);
     assert_eq!(shown.approvals.max_pending_per_agent, default.approvals.max_pending_per_agent);
     assert_eq!(shown.approvals.keep_days, default.approvals.keep_days);
+    let own = AuditConfig { name: None, signing_key_file: None, witnesses: vec![], ..shown.audit.clone() };
+    let place = shown.audit.directory.file_name().map(PathBuf::from).unwrap_or_default();
+    assert_eq!(AuditConfig { directory: place, ..own }, default.audit);
 }
 
 #[test]
@@ -70,6 +73,9 @@ fn a_value_of_the_wrong_type_is_refused_with_its_path() {
         ("limits: {max_depth: deep}", "limits.max_depth", "whole number"),
         ("limits: {max_depth: -1}", "limits.max_depth", "whole number"),
         ("log: {format: xml}", "log.format", "json, text"),
+        ("audit: {durability: never}", "audit.durability", "consequential, every"),
+        ("audit: {arguments: plain}", "audit.arguments", "commitment, shown"),
+        ("audit: {reads_when_unavailable: pass}", "audit.reads_when_unavailable", "deny, allow"),
         ("listen: {grpc: {address: localhost}}", "listen.grpc.address", "127.0.0.1:9191"),
         ("listen: {grpc: {address: 'unix:'}}", "listen.grpc.address", "unix:/run"),
         ("listen: {admin: {address: nowhere, token_file: t}}", "listen.admin.address", "address"),
@@ -91,6 +97,15 @@ fn a_value_that_cannot_be_is_refused_with_what_would_be_right() {
         ("approvals: {keep_days: 3651}", "approvals.keep_days", "between 1 and 3650"),
         ("approvals: {page_url: 'https://x.example/'}", "approvals.page_url", "{id}"),
         ("approvals: {page_url: 'javascript:{id}'}", "approvals.page_url", "https"),
+        ("audit: {checkpoint_seconds: 0}", "audit.checkpoint_seconds", "between 1 and 60"),
+        ("audit: {checkpoint_entries: 0}", "audit.checkpoint_entries", "between 1"),
+        ("audit: {inputs_keep_days: 0}", "audit.inputs_keep_days", "between 1"),
+        ("audit: {outcome_deadline_seconds: 0}", "audit.outcome_deadline_seconds", "between 1"),
+        ("audit: {replay_sample_per_mille: 1001}", "audit.replay_sample_per_mille", "1000"),
+        ("audit: {name: 'a b'}", "audit.name", "log.example.com"),
+        ("audit: {name: a+b}", "audit.name", "log.example.com"),
+        ("audit: {witnesses: [{url: 'ftp://w/', key: a+b+c}]}", "audit.witnesses[0].url", "https"),
+        ("audit: {witnesses: [{url: 'http://w/', key: abc}]}", "audit.witnesses[0].key", "name+hash+key"),
         ("bundle: {paths: []}", "bundle.paths", "at least one"),
         ("limits: {max_body_bytes: 10}", "limits.max_body_bytes", "between 1024"),
         ("limits: {max_body_bytes: 4190000}", "listen.grpc.max_message_bytes", "65536"),
@@ -117,7 +132,8 @@ fn text_that_is_no_yaml_or_more_than_one_document_is_refused() {
 fn relative_paths_are_relative_to_the_file() {
     let config = parse(
         "listen: {grpc: {address: 'unix:run/i.sock', tls: {cert: c, key: /abs/k}}, admin: {address: '127.0.0.1:0', token_file: t}}\n\
-         bundle: {paths: [a, /b]}\nupstream_credentials: [{server: s, file: f}]\napprovals: {database: d, request_state_key_file: r}",
+         bundle: {paths: [a, /b]}\nupstream_credentials: [{server: s, file: f}]\napprovals: {database: d, request_state_key_file: r}\n\
+         audit: {directory: e, signing_key_file: s}",
     )
     .unwrap();
     let base = Path::new("/etc/interdict");
@@ -128,6 +144,8 @@ fn relative_paths_are_relative_to_the_file() {
     assert_eq!(config.bundle.paths, [base.join("a"), "/b".into()]);
     assert_eq!(config.upstream_credentials[0].file, base.join("f"));
     assert_eq!(config.approvals.database, base.join("d"));
+    assert_eq!(config.audit.directory, base.join("e"));
+    assert_eq!(config.audit.signing_key_file.unwrap(), base.join("s"));
     assert_eq!(config.approvals.request_state_key_file.unwrap(), base.join("r"));
     assert_eq!(config.identity.issuers[0].jwks.file.as_ref().unwrap(), &base.join("keys.json"));
 }
@@ -168,6 +186,8 @@ fn keys() -> BTreeSet<String> {
     add("limits", fields::<Limits>());
     add("decision", fields::<DecisionConfig>());
     add("approvals", fields::<ApprovalsConfig>());
+    add("audit", fields::<AuditConfig>());
+    add("audit.witnesses[]", fields::<WitnessConfig>());
     add("log", fields::<LogConfig>());
     keys
 }
