@@ -17,11 +17,14 @@ pub struct BundleError {
 }
 
 impl BundleError {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    /// An error that is of no single file.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, file: None, line: None, message: message.into() }
     }
 
-    pub(crate) fn at(mut self, file: impl Into<PathBuf>, line: Option<u32>) -> Self {
+    /// The same, of this file.
+    #[must_use]
+    pub fn at(mut self, file: impl Into<PathBuf>, line: Option<u32>) -> Self {
         self.file = Some(file.into());
         self.line = line;
         self

@@ -9,7 +9,7 @@ use std::time::Instant;
 use regorus::Value;
 use serde::Serialize;
 
-use crate::bundle::{self, TestRule};
+use crate::bundle::{self, Source, TestRule};
 use crate::{BundleError, quiet};
 
 /// How one test rule ended.
@@ -156,7 +156,7 @@ fn ranges(lines: &[u32]) -> String {
 /// # Errors
 /// The bundle itself is wrong.
 pub fn run_tests(roots: &[PathBuf], filter: Option<&str>) -> Result<TestReport, BundleError> {
-    let loaded = bundle::load_with_tests(roots)?;
+    let loaded = bundle::load_with_tests(&Source::read(roots, false)?)?;
     let mut report = TestReport::default();
     let mut lines: BTreeMap<PathBuf, (BTreeSet<u32>, BTreeSet<u32>)> = BTreeMap::new();
     for file in &loaded.policy_files {

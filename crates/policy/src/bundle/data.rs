@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::Manifest;
 use super::files::{Kind, SourceFile};
 use crate::BundleError;
 
@@ -24,8 +25,8 @@ enum Node {
 }
 
 impl Data {
-    /// Adds one file.
-    pub(crate) fn add(&mut self, file: &SourceFile) -> Result<(), BundleError> {
+    /// Adds one file of a root with this manifest.
+    pub(crate) fn add(&mut self, file: &SourceFile, manifest: Option<&Manifest>) -> Result<(), BundleError> {
         let value = match file.kind {
             Kind::DataJson => read_json(file)?,
             _ => read_yaml::<Value>(&file.text, &file.path)?,
@@ -39,6 +40,9 @@ impl Data {
                 return Err(BundleError::new("bundle.data_not_a_mapping", message).at(&file.path, Some(1)));
             }
         };
+        if let Some(manifest) = manifest {
+            manifest.check_data(file, &value)?;
+        }
         for folder in file.folders().collect::<Vec<_>>().into_iter().rev() {
             value = Value::Object([(folder.to_owned(), value)].into_iter().collect());
         }
@@ -142,7 +146,8 @@ pub(crate) fn read_yaml<T: serde::de::DeserializeOwned>(text: &str, file: &Path)
     })
 }
 
-fn read_json(file: &SourceFile) -> Result<Value, BundleError> {
+/// JSON, read strictly.
+pub(crate) fn read_json(file: &SourceFile) -> Result<Value, BundleError> {
     let limits = interdict_mcp::Limits {
         max_bytes: file.text.len(),
         max_depth: MAX_DEPTH,

@@ -6,26 +6,33 @@ mod corpus;
 mod data;
 mod fast;
 mod files;
+mod folder;
 mod guards;
+mod kept;
+mod manifest;
 mod ordering;
 mod program;
 mod rego;
 mod strict;
+mod tarball;
 mod traps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use self::data::Data;
 pub(crate) use self::data::read_yaml;
 use self::files::{Kind, SourceFile};
+pub use self::files::{RawFile, SIGNATURES, Source, SourceRoot, is_decisive};
+use self::kept::FileList;
+pub use self::kept::{BundleFile, KeptBundle};
+pub use self::manifest::{Manifest, Term};
 pub(crate) use self::program::{Program, Set};
 pub(crate) use self::rego::location;
 use self::rego::{Module, RuleKind};
+pub use self::tarball::{MAX_ARCHIVE_BYTES, write_tarball};
 pub(crate) use self::traps::watch;
 use crate::{BundleError, EvalLimits, Evaluator, Registry};
 
@@ -38,6 +45,10 @@ pub struct Bundle {
 #[derive(Debug)]
 struct Inner {
     digest: String,
+    /// What takes part in decisions, in the order in which it was read.
+    files: Arc<[SourceFile]>,
+    manifest: Option<Manifest>,
+    topics: check::Topics,
     registry: Registry,
     program: Program,
     /// Sets that the bytecode machine may evaluate, by their place in `program.sets()`.
@@ -64,18 +75,76 @@ pub(crate) struct Loaded {
 }
 
 impl Bundle {
-    /// Reads and checks several roots as one bundle. The order of the roots has no effect on decisions.
+    /// Reads and checks several roots (folders or `.tar.gz` files) as one bundle. The order of the roots has no effect
+    /// on decisions.
     ///
     /// # Errors
     /// The first thing that is wrong, with file, line and what would be right.
     pub fn load(roots: &[PathBuf]) -> Result<Self, BundleError> {
-        let files = files::read_roots(roots)?;
-        let decisive: Vec<SourceFile> = files.into_iter().filter(|file| file.kind != Kind::Test).collect();
-        Ok(load(&decisive)?.bundle)
+        Self::from_source(&Source::read(roots, false)?)
     }
 
-    /// SHA-256 in hex over the sorted list of (file digest, path inside of its root). Tests, notes and other files
-    /// that have no effect on decisions are left out.
+    /// Checks what was read as one bundle; its tests are left out.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_source(source: &Source) -> Result<Self, BundleError> {
+        let mut files = source.files()?;
+        files.retain(|file| file.kind != Kind::Test);
+        Ok(load(files)?.bundle)
+    }
+
+    /// A bundle of these files.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_files(files: Vec<BundleFile>) -> Result<Self, BundleError> {
+        Self::from_source(&kept::source(files))
+    }
+
+    /// A bundle that [`Bundle::keep`] wrote: the same files, and so the same digest and the same decisions.
+    ///
+    /// # Errors
+    /// `bundle.kept` when it is not what was kept.
+    pub fn from_kept(bytes: &[u8]) -> Result<Self, BundleError> {
+        Self::from_files(KeptBundle::read(bytes)?.files)
+    }
+
+    /// Everything that [`Bundle::from_kept`] needs, as JSON, with the signatures that it came with.
+    #[must_use]
+    pub fn keep(&self, signatures: &[String]) -> Vec<u8> {
+        kept::keep(&self.inner.files, signatures)
+    }
+
+    /// The files that take part in decisions, in the order in which they were read.
+    pub fn files(&self) -> impl Iterator<Item = BundleFile> {
+        self.inner.files.iter().map(|file| BundleFile {
+            root: file.root.clone(),
+            name: file.name.clone(),
+            text: file.text.clone(),
+        })
+    }
+
+    /// The list of files that the digest is over, as canonical JSON.
+    #[must_use]
+    pub fn file_list(&self) -> Vec<u8> {
+        FileList::of(self.inner.files.iter()).canonical()
+    }
+
+    /// What the bundle says of itself: the `.manifest` of the first root that has one.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.inner.manifest.as_ref()
+    }
+
+    /// Whether any topic allows or denies something. A bundle without says nothing, whatever is asked.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.inner.topics.values().any(|sets| sets.contains("allow") || sets.contains("deny"))
+    }
+
+    /// SHA-256 in hex over `interdict bundle 2`, a line feed and [`Bundle::file_list`]: the sorted list of name, hash and
+    /// size of every file. Tests, notes and other files that have no effect on decisions are left out.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.inner.digest
@@ -127,7 +196,7 @@ impl Bundle {
         if different.is_empty() {
             return candidate;
         }
-        let Inner { digest, registry, program, fast, notes } = &*candidate.inner;
+        let Inner { digest, files, manifest, topics, registry, program, fast, notes } = &*candidate.inner;
         let mut notes = notes.clone();
         let of = |index: &usize| program.sets().get(*index);
         notes.extend(
@@ -138,6 +207,9 @@ impl Bundle {
         );
         let inner = Inner {
             digest: digest.clone(),
+            files: Arc::clone(files),
+            manifest: manifest.clone(),
+            topics: topics.clone(),
             registry: registry.clone(),
             program: program.clone(),
             fast: fast.difference(&different).copied().collect(),
@@ -147,23 +219,30 @@ impl Bundle {
     }
 }
 
-/// Reads the roots with their tests.
-pub(crate) fn load_with_tests(roots: &[PathBuf]) -> Result<Loaded, BundleError> {
-    load(&files::read_roots(roots)?)
+/// Checks what was read, with its tests.
+pub(crate) fn load_with_tests(source: &Source) -> Result<Loaded, BundleError> {
+    load(source.files()?)
 }
 
-fn load(files: &[SourceFile]) -> Result<Loaded, BundleError> {
+fn load(files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
     let mut registry = Registry::default();
+    let manifests = manifests(&files)?;
     let mut data = Data::default();
     let mut policies: Vec<(&SourceFile, Module)> = Vec::new();
     let mut tests: Vec<(&SourceFile, Module)> = Vec::new();
-    for file in files {
+    for file in &files {
+        let manifest = manifests.get(&file.root);
         match file.kind {
-            Kind::Policy => policies.push((file, rego::parse(file)?)),
+            Kind::Policy => {
+                let module = rego::parse(file)?;
+                manifest.map_or(Ok(()), |manifest| manifest.check_package(file, &module))?;
+                policies.push((file, module));
+            }
             Kind::Test => tests.push((file, rego::parse(file)?)),
-            Kind::DataYaml | Kind::DataJson => data.add(file)?,
+            Kind::DataYaml | Kind::DataJson => data.add(file, manifest)?,
             Kind::Agents => registry.add_agents(&file.text, &file.path)?,
             Kind::Servers => registry.add_servers(&file.text, &file.path)?,
+            Kind::Manifest => {}
         }
     }
     registry.check()?;
@@ -179,12 +258,29 @@ fn load(files: &[SourceFile]) -> Result<Loaded, BundleError> {
     for (file, module) in &policies {
         program.add(file, ordering::make_strict(file, module)?, module);
     }
-    probe(&program, &topics)?;
+    probe(&program, &topics, &data)?;
 
     let (with_tests, test_rules) = add_tests(&program, &functions, &tests)?;
     let policy_files = policies.iter().map(|(file, _)| file.path.clone()).collect();
-    let inner = Inner { digest: digest(files), registry, program, fast: BTreeSet::new(), notes: Vec::new() };
+    let named = files.iter().find(|file| file.kind == Kind::Manifest);
+    let manifest = named.and_then(|file| manifests.get(&file.root)).cloned();
+    let inner = Inner {
+        digest: FileList::of(&files).digest(),
+        files: files.iter().filter(|file| file.kind != Kind::Test).cloned().collect(),
+        manifest,
+        topics,
+        registry,
+        program,
+        fast: BTreeSet::new(),
+        notes: Vec::new(),
+    };
     Ok(Loaded { bundle: Bundle::with_fast_sets(inner), with_tests, tests: test_rules, policy_files })
+}
+
+/// The `.manifest` of each root that has one.
+fn manifests(files: &[SourceFile]) -> Result<BTreeMap<String, Manifest>, BundleError> {
+    let manifests = files.iter().filter(|file| file.kind == Kind::Manifest);
+    manifests.map(|file| Ok((file.root.clone(), Manifest::read(file)?))).collect()
 }
 
 /// Data under the path of a package or rule would hide the rule from everyone who reads it.
@@ -203,7 +299,7 @@ fn shadowed(data: &Data, file: &SourceFile, module: &Module) -> Result<(), Bundl
 
 /// Prepares an engine with everything, so that what only shows across files (unsafe variables, a rule of two kinds) is
 /// refused at load.
-fn probe(program: &Program, topics: &check::Topics) -> Result<(), BundleError> {
+fn probe(program: &Program, topics: &check::Topics, data: &Data) -> Result<(), BundleError> {
     let failed = |text: &str| match location(text) {
         Some((file, line)) => {
             let error = rego::syntax_error(std::path::Path::new(file), text);
@@ -222,7 +318,7 @@ fn probe(program: &Program, topics: &check::Topics) -> Result<(), BundleError> {
                 .map_err(|error| failed(&error.to_string()))?;
             if set == check::MISTAKE {
                 let found = engine.clone().eval_rule(path).map_err(|error| failed(&error.to_string()))?;
-                mistakes(topic, &found)?;
+                mistakes(topic, &found, data)?;
             }
         }
     }
@@ -230,8 +326,13 @@ fn probe(program: &Program, topics: &check::Topics) -> Result<(), BundleError> {
 }
 
 /// The bundle is refused with the first thing that a topic finds wrong with its data.
-fn mistakes(topic: &str, found: &regorus::Value) -> Result<(), BundleError> {
-    let wrong = |message: String| Err(BundleError::new("bundle.policy_data", message));
+fn mistakes(topic: &str, found: &regorus::Value, data: &Data) -> Result<(), BundleError> {
+    // A topic reads its data at `data.interdict.<topic>`: the file that sets it is where to look.
+    let file = data.owner_of(&["interdict".to_owned(), topic.to_owned()]);
+    let wrong = |message: String| {
+        let error = BundleError::new("bundle.policy_data", message);
+        Err(file.map(|file| error.clone().at(file, None)).unwrap_or(error))
+    };
     let Ok(found) = found.as_set() else {
         return wrong(format!("`mistake` of topic `{topic}` is not a set."));
     };
@@ -270,20 +371,6 @@ fn add_tests(
         }
     }
     Ok((with_tests, rules))
-}
-
-fn digest(files: &[SourceFile]) -> String {
-    let mut lines: Vec<String> = files
-        .iter()
-        .filter(|file| file.kind != Kind::Test)
-        .map(|file| format!("{} {}\n", hex(&Sha256::digest(file.text.as_bytes())), file.name))
-        .collect();
-    lines.sort();
-    let mut hash = Sha256::new_with_prefix(b"interdict bundle 1\n");
-    for line in &lines {
-        hash.update(line.as_bytes());
-    }
-    hex(&hash.finalize())
 }
 
 fn hex(bytes: &[u8]) -> String {
