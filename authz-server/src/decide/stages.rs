@@ -8,9 +8,8 @@ use bytes::Bytes;
 use interdict_mcp::reply::{Reply, code};
 use interdict_mcp::{Head, Limits, Message, MessageKind, Numbers, Reading, read};
 use interdict_policy::{
-    AgentFact, ApprovalFact, Arguments, Bundle, Decision, DenyForm, EnforcerFact, EvalLimits, Evaluator,
-    HttpFact, Input, McpFact, MessageKind as PolicyKind, Reason, ReasonKind, Registry, Server,
-    ServerEnforcement,
+    ApprovalFact, Arguments, Bundle, Decision, DenyForm, EvalLimits, Evaluator, FactsRef, HttpFact,
+    Judgement, McpFact, MessageKind as PolicyKind, Reason, ReasonKind, Registry, Server,
 };
 use interdict_proto::enforcement::{EnforcerKind, Verdict};
 use jiff::Timestamp;
@@ -31,11 +30,35 @@ pub(crate) struct Call<'c> {
 }
 
 /// A decision with the bundle that made it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Judged {
     pub(crate) decision: Decision,
     pub(crate) bundle: Arc<Bundle>,
     pub(crate) kind: EnforcerKind,
+    /// The JSON text of the facts that led to this decision. Empty when nothing was judged: no time, no turn.
+    pub(crate) facts: Bytes,
+}
+
+impl std::fmt::Debug for Judged {
+    /// Without the facts: they hold the arguments, which must not reach a log by accident.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judged")
+            .field("decision", &self.decision)
+            .field("bundle", &self.bundle.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Judged {
+    /// A Deny without a judgement: there was no time or no room for one.
+    fn unjudged(code: &str, text: &str, call: &Call<'_>, bundle: &Arc<Bundle>) -> Self {
+        Self {
+            decision: deny(code, text),
+            bundle: Arc::clone(bundle),
+            kind: call.request.enforcer.kind,
+            facts: Bytes::new(),
+        }
+    }
 }
 
 /// A Deny of a stage before the policy: nobody is known yet, the form is the plain one.
@@ -174,14 +197,19 @@ impl Decider {
         }
     }
 
-    /// The answer to a request about which nothing is certain any more.
-    pub(super) fn reply_blind(&self, request: &Request, denial: &Denial<'_>) -> Reply {
+    /// The answer to a request about which nothing is certain any more, in the form of `answer` if it can be read.
+    pub(super) fn reply_blind(
+        &self,
+        request: &Request,
+        denial: &Denial<'_>,
+        answer: fn(&Reading<'_>, &Denial<'_>) -> Reply,
+    ) -> Reply {
         let body = match &request.http.body {
             BodyState::Raw(bytes) => bytes.as_ref(),
             BodyState::Missing | BodyState::Partial => &[],
         };
         match head_and_read(request, body, &self.parts.settings.limits) {
-            Ok(reading) => reply::denied(&reading, denial),
+            Ok(reading) => answer(&reading, denial),
             Err(_) => reply::unreadable(500, code::UNAVAILABLE, denial),
         }
     }
@@ -199,6 +227,7 @@ fn note_reading(reading: &Reading<'_>, trace: &mut Trace) {
     };
     trace.event.era = era.map(interdict_mcp::Era::label);
     trace.event.method = method;
+    trace.note_reading(reading);
 }
 
 // === stage: identity ===
@@ -227,6 +256,7 @@ impl Decider {
             Ok(identity) => {
                 trace.event.agent = Some(identity.agent_id.clone());
                 trace.event.principal = identity.principal.as_ref().map(|principal| principal.id.clone());
+                trace.note_identity(&identity, bundle.registry());
                 Ok(identity)
             }
             Err(error) if error.is_challenge() => {
@@ -280,11 +310,7 @@ impl Decider {
         let (bytes, deadline) = (call.request.http.body_bytes(), call.request.deadline);
         match self.turns.run(bytes, deadline, || self.judge_all(call, bundle, trace)).await {
             Ok(judged) => judged,
-            Err(Overloaded) => Ok(Judged {
-                decision: deny(Overloaded::CODE, Overloaded::TEXT),
-                bundle: Arc::clone(bundle),
-                kind: call.request.enforcer.kind,
-            }),
+            Err(Overloaded) => Ok(Judged::unjudged(Overloaded::CODE, Overloaded::TEXT, call, bundle)),
         }
     }
 
@@ -302,14 +328,10 @@ impl Decider {
                 let budget = self.parts.settings.evaluation.time;
                 let judge = |message| match started.elapsed() < budget {
                     true => self.judge(call, Subject::Message(message), bundle, None),
-                    false => Judged {
-                        decision: deny(
-                            "policy.time_limit",
-                            "The batch took longer than the limit of a request.",
-                        ),
-                        bundle: Arc::clone(bundle),
-                        kind: call.request.enforcer.kind,
-                    },
+                    false => {
+                        let text = "The batch took longer than the limit of a request.";
+                        Judged::unjudged("policy.time_limit", text, call, bundle)
+                    }
                 };
                 let all: Vec<_> = batch.messages().iter().map(judge).collect();
                 trace.event.stages.policy = started.elapsed();
@@ -317,6 +339,7 @@ impl Decider {
             }
         };
         trace.event.stages.policy = started.elapsed();
+        trace.note_judged([&judged]);
         trace.note_reasons(&judged.decision.reasons);
         trace.event.bundle = Some(bundle.digest().to_owned());
         Ok(judged)
@@ -331,70 +354,24 @@ impl Decider {
         approval: Option<ApprovalFact>,
     ) -> Judged {
         let now = self.parts.clock.now();
-        let registry = bundle.registry();
-        let kind = call.request.enforcer.kind;
-        let judged = |decision, kind| Judged { decision, bundle: Arc::clone(bundle), kind };
-        let Some(server) = registry.server(call.server_id) else {
-            return judged(deny("registry.unknown_server", "There is no such server here."), kind);
-        };
-        // A bare ext_authz call cannot say who stands behind it; the operator can.
-        let kind = match (kind, server.enforcement) {
-            (EnforcerKind::Native, ServerEnforcement::Split) => EnforcerKind::Split,
-            (kind, _) => kind,
-        };
-        let decision = match self.refused_by_registry(call, server, registry, now) {
-            Some(decision) => decision,
-            None => match registry.agent(&call.identity.agent_id) {
-                None => deny("registry.unknown_agent", "The agent is not registered here."),
-                Some(agent) => {
-                    let agent = AgentFact {
-                        agent,
-                        assurance: call.identity.assurance,
-                        instance: call.identity.instance.as_deref(),
-                    };
-                    let limits = self.parts.settings.evaluation;
-                    with_input(call, subject, server, agent, kind, now, approval, |input| {
-                        evaluate(bundle, limits, input)
-                    })
-                }
-            },
-        };
-        judged(decision, kind)
-    }
-
-    fn refused_by_registry(
-        &self,
-        call: &Call<'_>,
-        server: &Server,
-        registry: &Registry,
-        now: Timestamp,
-    ) -> Option<Decision> {
-        // An identity can end while a call is held.
-        if call.identity.expires_at.is_some_and(|end| end <= now) {
-            return Some(deny("identity.token_expired", "The caller's identity has expired."));
-        }
-        let agent = registry.agent(&call.identity.agent_id)?;
-        if agent.tenant != server.tenant {
-            return Some(deny("registry.tenant_mismatch", "Agent and server belong to different tenants."));
-        }
-        if !agent.servers.contains(&server.id) {
-            return Some(deny("registry.agent_not_allowed", "The agent may not use this server."));
-        }
-        None
+        let limits = self.parts.settings.evaluation;
+        with_facts(call, subject, now, approval.as_ref(), |facts| {
+            let Judgement { decision, enforcer } =
+                with_evaluator(bundle, limits, |evaluator| evaluator.judge(facts));
+            // Only a record needs them in writing.
+            let facts = self.parts.recording.as_ref().map(|_| facts.to_json().into()).unwrap_or_default();
+            Judged { decision, bundle: Arc::clone(bundle), kind: enforcer, facts }
+        })
     }
 }
 
-/// Builds the typed input; the pieces that have to be decoded first live as long as the call.
-#[expect(clippy::too_many_arguments, reason = "the facts of one decision, named once, here")]
-fn with_input<T>(
+/// Gathers the facts; the pieces that have to be decoded first live as long as the call.
+fn with_facts<T>(
     call: &Call<'_>,
     subject: Subject<'_>,
-    server: &Server,
-    agent: AgentFact<'_>,
-    kind: EnforcerKind,
-    time: Timestamp,
-    approval: Option<ApprovalFact>,
-    run: impl FnOnce(&Input<'_>) -> T,
+    now: Timestamp,
+    approval: Option<&ApprovalFact>,
+    run: impl FnOnce(&FactsRef<'_>) -> T,
 ) -> T {
     let message = match subject {
         Subject::Message(message) => Some(message),
@@ -405,29 +382,18 @@ fn with_input<T>(
     let uri = message.and_then(Message::uri);
     let uris = message.map(Message::uris).unwrap_or_default();
     let task_ids = message.map(Message::task_ids).unwrap_or_default();
-    let (era, subject_kind) = match subject {
-        Subject::OpenStream(era) => (era, PolicyKind::OpenStream),
-        Subject::EndSession(era) => (era, PolicyKind::EndSession),
-        Subject::Message(message) => (
-            message.era(),
-            match message.kind() {
-                MessageKind::Request => PolicyKind::Request,
-                MessageKind::Notification => PolicyKind::Notification,
-                MessageKind::Response => PolicyKind::Response,
-            },
-        ),
-    };
-    let http = &call.request.http;
-    run(&Input {
-        time,
-        enforcer: EnforcerFact { kind: kind.as_str(), version: &call.request.enforcer.version },
-        agent,
-        principal: call
-            .identity
-            .principal
-            .as_ref()
-            .map(|who| interdict_policy::Principal { id: who.id.clone(), issuer: who.issuer.clone() }),
-        server,
+    let (era, kind) = era_and_kind(subject);
+    let (http, enforcer, identity) = (&call.request.http, &call.request.enforcer, call.identity);
+    run(&FactsRef {
+        time: now.into(),
+        enforcer: enforcer.kind,
+        enforcer_version: &enforcer.version,
+        agent_id: &identity.agent_id,
+        assurance: identity.assurance,
+        instance: identity.instance.as_deref(),
+        principal: identity.principal.as_ref(),
+        identity_expires: identity.expires_at.map(Into::into),
+        server_id: call.server_id,
         http: HttpFact {
             method: &http.method,
             path: &http.path,
@@ -436,7 +402,7 @@ fn with_input<T>(
         },
         mcp: McpFact {
             era: era.label(),
-            kind: subject_kind,
+            kind,
             method: message.and_then(Message::method_name),
             tool: tool.as_deref(),
             name: name.as_deref(),
@@ -449,25 +415,40 @@ fn with_input<T>(
     })
 }
 
+fn era_and_kind(subject: Subject<'_>) -> (interdict_mcp::Era, PolicyKind) {
+    match subject {
+        Subject::OpenStream(era) => (era, PolicyKind::OpenStream),
+        Subject::EndSession(era) => (era, PolicyKind::EndSession),
+        Subject::Message(message) => (
+            message.era(),
+            match message.kind() {
+                MessageKind::Request => PolicyKind::Request,
+                MessageKind::Notification => PolicyKind::Notification,
+                MessageKind::Response => PolicyKind::Response,
+            },
+        ),
+    }
+}
+
 thread_local! {
     /// This worker's evaluator, and the bundle that it was made from. Holding the bundle keeps its address from being
     /// used for another one.
     static EVALUATOR: RefCell<Option<(Arc<Bundle>, EvalLimits, Evaluator)>> = const { RefCell::new(None) };
 }
 
-/// Evaluates inline, on this thread. The evaluator is out of its slot while it runs, so one that panicked is not
-/// used again.
-fn evaluate(bundle: &Arc<Bundle>, limits: EvalLimits, input: &Input<'_>) -> Decision {
+/// Works inline, on this thread. The evaluator is out of its slot while it runs, so one that panicked is not used
+/// again.
+fn with_evaluator<T>(bundle: &Arc<Bundle>, limits: EvalLimits, work: impl FnOnce(&mut Evaluator) -> T) -> T {
     let kept = EVALUATOR.with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| slot.take()));
     let mut evaluator = match kept {
         Some((of, with, evaluator)) if Arc::ptr_eq(&of, bundle) && with == limits => evaluator,
         _ => bundle.evaluator(limits),
     };
-    let decision = evaluator.decide(input);
+    let result = work(&mut evaluator);
     EVALUATOR.with(|slot| {
         if let Ok(mut slot) = slot.try_borrow_mut() {
             *slot = Some((Arc::clone(bundle), limits, evaluator));
         }
     });
-    decision
+    result
 }

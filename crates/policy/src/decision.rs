@@ -1,11 +1,12 @@
 //! The verdict, its reasons and its obligations.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use interdict_proto::enforcement::Verdict;
 
 /// What a policy decided about one input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Deny > Intercept > Allow over everything that the topics said.
     pub verdict: Verdict,
@@ -16,7 +17,8 @@ pub struct Decision {
 }
 
 /// One element of a topic's `deny`, `intercept` or `allow` set, or a failure of evaluation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Which set it came from.
     pub kind: ReasonKind,
@@ -29,7 +31,7 @@ pub struct Reason {
 }
 
 /// Where a reason comes from; ordered by how much it decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     /// Evaluation failed; always a Deny.
@@ -44,8 +46,8 @@ pub enum ReasonKind {
 
 /// What a policy asks the enforcement point to do. A kind that is not listed here is a Deny
 /// (`policy.unknown_obligation`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PolicyObligation {
     /// Set (replace) one header of the request that goes upstream.
     SetRequestHeader {
@@ -54,4 +56,103 @@ pub enum PolicyObligation {
         /// Visible ASCII and single spaces or tabs.
         value: String,
     },
+}
+
+impl Decision {
+    /// The canonical JSON text (RFC 8785): two decisions are the same when these bytes are. It is what a record commits
+    /// to and what replay compares.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let obligations = self.obligations.iter().map(|obligation| {
+            let PolicyObligation::SetRequestHeader { name, value } = obligation;
+            CanonicalObligation { name, r#type: "set_request_header", value }
+        });
+        let reasons = self.reasons.iter().map(|Reason { kind, code, message, topic }| CanonicalReason {
+            code,
+            kind: *kind,
+            message,
+            topic,
+        });
+        let canonical = CanonicalDecision {
+            obligations: obligations.collect(),
+            reasons: reasons.collect(),
+            verdict: self.verdict,
+        };
+        // Nothing in it can fail to be written; and no text is no decision's.
+        serde_json::to_vec(&canonical).unwrap_or_default()
+    }
+}
+
+/// The members in canonical order.
+#[derive(Serialize)]
+struct CanonicalDecision<'a> {
+    obligations: Vec<CanonicalObligation<'a>>,
+    reasons: Vec<CanonicalReason<'a>>,
+    verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct CanonicalReason<'a> {
+    code: &'a str,
+    kind: ReasonKind,
+    message: &'a str,
+    topic: &'a str,
+}
+
+#[derive(Serialize)]
+struct CanonicalObligation<'a> {
+    name: &'a str,
+    r#type: &'static str,
+    value: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision() -> Decision {
+        let reason = |kind, code: &str, message: &str| Reason {
+            kind,
+            code: code.into(),
+            message: message.into(),
+            topic: "tools".into(),
+        };
+        let header = |name: &str, value: &str| PolicyObligation::SetRequestHeader {
+            name: name.into(),
+            value: value.into(),
+        };
+        let odd = "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}\u{80}\u{2028}é€😀\u{fb33}";
+        Decision {
+            verdict: Verdict::Intercept,
+            reasons: vec![
+                reason(ReasonKind::Intercept, "policy.ask", odd),
+                reason(ReasonKind::Allow, "policy.ok", "Fine."),
+            ],
+            obligations: vec![header("x-a", "1"), header("x-b", odd)],
+        }
+    }
+
+    #[test]
+    fn the_canonical_text_is_that_of_rfc_8785() {
+        for decision in
+            [decision(), Decision { verdict: Verdict::Deny, reasons: Vec::new(), obligations: Vec::new() }]
+        {
+            let oracle = serde_json_canonicalizer::to_vec(&decision).unwrap();
+            assert_eq!(String::from_utf8(decision.canonical()).unwrap(), String::from_utf8(oracle).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_decision_is_read_back_from_its_canonical_text() {
+        let text = decision().canonical();
+        assert_eq!(serde_json::from_slice::<Decision>(&text).unwrap(), decision());
+        let text = String::from_utf8(text).unwrap();
+        for (from, to) in [
+            ("\"verdict\"", "\"more\":1,\"verdict\""),
+            ("\"topic\"", "\"t\""),
+            ("\"x-a\"", "\"x\",\"y\":\"\""),
+        ] {
+            assert!(serde_json::from_str::<Decision>(&text.replacen(from, to, 1)).is_err(), "{from}");
+        }
+    }
 }

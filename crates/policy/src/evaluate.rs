@@ -5,6 +5,8 @@
 //! interpreter decides. Every set of every topic is asked for by its path, except where a guard shows that it is empty;
 //! whatever is not exactly a set of the expected elements is a Deny.
 
+mod inspect;
+
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -18,6 +20,11 @@ use crate::limits::MemoryFuse;
 use crate::machine::{Answer, Machine};
 use crate::outcome::{self, Gathered};
 use crate::{Decision, EvalLimits, Input, quiet};
+
+pub use self::inspect::{Inspection, SetResult};
+
+/// The engine that this crate was built with, for whoever decides again later.
+pub const ENGINE: &str = "regorus 0.14.1";
 
 /// Decides; one per worker thread.
 #[derive(Debug)]
@@ -77,6 +84,10 @@ impl Evaluator {
             use_guards: true,
             last_error: None,
         }
+    }
+
+    pub(crate) fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// Decides with the interpreter alone. Slower, with the same result; for the tests that compare.

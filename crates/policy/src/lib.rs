@@ -1,9 +1,10 @@
 //! Bundles, the input document and the pure decision.
 //!
 //! A [`Bundle`] is the content-addressed set of Rego, data, agents and servers that is in force. An [`Evaluator`]
-//! made from it turns one [`Input`] into one [`Decision`]; it never fails: an error, a panic, an undefined result, a
-//! wrong type or a limit that is hit anywhere in evaluation is a Deny with its own `policy.*` code. The decision is a
-//! pure function of (bundle, input): a bundle that calls an impure built-in is refused at load.
+//! made from it turns the [`Facts`] of a request into one [`Decision`]; it never fails: an error, a panic, an undefined
+//! result, a wrong type or a limit that is hit anywhere in evaluation is a Deny with its own `policy.*` code. The
+//! decision is a pure function of (bundle, facts): a bundle that calls an impure built-in is refused at load. So facts
+//! that were kept can be judged again, with the same bundle or another one.
 //!
 //! regorus stays inside this crate; `docs/decisions/0001-rego-engine-mode.md` says which of its engines is used and
 //! why. `docs/policy-input.md` describes the input document, `policies/README.md` how policies are written.
@@ -12,7 +13,9 @@ mod bundle;
 mod decision;
 mod error;
 mod evaluate;
+pub mod facts;
 mod input;
+mod judge;
 mod limits;
 mod machine;
 mod outcome;
@@ -20,13 +23,18 @@ mod quiet;
 mod registry;
 mod testing;
 
-pub use bundle::Bundle;
+pub use bundle::{
+    Bundle, BundleFile, KeptBundle, MAX_ARCHIVE_BYTES, Manifest, RawFile, SIGNATURES, Source, SourceRoot,
+    Term, is_decisive, write_tarball,
+};
 pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
 pub use error::BundleError;
-pub use evaluate::Evaluator;
+pub use evaluate::{ENGINE, Evaluator, Inspection, SetResult};
+pub use facts::{Facts, FactsError, FactsRef};
 pub use input::{
     AgentFact, ApprovalFact, Arguments, EnforcerFact, HttpFact, Input, McpFact, MessageKind, Principal,
 };
+pub use judge::Judgement;
 pub use limits::EvalLimits;
 pub use registry::{Agent, AgentIdentity, DenyForm, Numbers, Registry, Server, ServerEnforcement};
-pub use testing::{FileCoverage, TestOutcome, TestReport, TestResult, run_tests};
+pub use testing::{Candidate, FileCoverage, TestLimits, TestOutcome, TestReport, TestResult, run_tests};

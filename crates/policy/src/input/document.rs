@@ -198,6 +198,11 @@ fn strings(items: &[impl AsRef<str>]) -> Value {
     items.iter().map(|item| Value::from(item.as_ref())).collect::<Vec<_>>().into()
 }
 
+/// Any JSON value as a policy sees it.
+pub(crate) fn value_from(value: json::Value<'_>) -> Result<Value, InputError> {
+    from_body(value, 0)
+}
+
 fn from_body(value: json::Value<'_>, depth: usize) -> Result<Value, InputError> {
     if depth > MAX_DEPTH {
         return Err(InputError::Depth);

@@ -4,7 +4,9 @@ mod document;
 
 use std::borrow::Cow;
 
-pub(crate) use self::document::{Documents, InputError};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::document::{Documents, InputError, value_from};
 use crate::registry::{Agent, Server};
 
 /// Everything that a decision looks at. Borrowed: building it copies nothing.
@@ -50,7 +52,8 @@ pub struct AgentFact<'a> {
 }
 
 /// On whose behalf an agent acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Principal {
     /// Subject at the issuer.
     pub id: String,
@@ -72,7 +75,8 @@ pub struct HttpFact<'a> {
 }
 
 /// What the request is in terms of MCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// A JSON-RPC request.
     Request,
