@@ -21,7 +21,7 @@ mod number;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::any::AnyBody;
 pub use self::decision::{
@@ -56,4 +56,9 @@ pub trait Body: Serialize {
         serde_json::to_writer(&mut bytes, self).map_err(|_| RecordError::Unwritable)?;
         Ok(bytes)
     }
+}
+
+/// Reads an optional member that is there: `null` would be a second spelling of its absence.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -12,10 +12,10 @@ pub struct Decision<'a> {
     /// What the request would do.
     pub action: Action<'a>,
     /// Who asked, once that was clear.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent<'a>>,
     /// The approval that was asked for or used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub approval: Option<UsedApproval<'a>>,
     /// Bytes of the body as it arrived.
     pub body_bytes: Count,
@@ -26,24 +26,24 @@ pub struct Decision<'a> {
     /// Whether an outcome has to follow; if none does, an `outcome_missing` does.
     pub expects_outcome: bool,
     /// Commitment to the sealed facts that were judged; absent where nothing was judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub input_commit: Option<Text<'a>>,
     /// One per judged message, in the order of the messages; empty for a request that was refused before the policy.
     pub judgements: Vec<Judgement<'a>>,
     /// Time in the stages, in microseconds.
     pub latency_us: Latency,
     /// The policy that judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy<'a>>,
     /// On whose behalf the agent acted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal<'a>>,
     /// The reason code that decided.
     pub reason: Text<'a>,
     /// Codes of all reasons, the deciding one first.
     pub reasons: Vec<Text<'a>>,
     /// The decision that this one repeats, where an enforcement point asked twice about one request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub repeat_of: Option<Text<'a>>,
     /// Which of our servers decided.
     pub replica: Text<'a>,
@@ -64,28 +64,28 @@ impl Body for Decision<'_> {
 #[serde(deny_unknown_fields)]
 pub struct Action<'a> {
     /// The arguments, as a commitment or in full.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub args: Option<Args<'a>>,
     /// Digest of the action, where one was computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub digest: Option<Text<'a>>,
     /// Label of the protocol revision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub era: Option<Text<'a>>,
     /// What it was in terms of MCP; absent where it was not read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub kind: Option<ActionKind>,
     /// The JSON-RPC method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub method: Option<Text<'a>>,
-    /// The HTTP path, query included, as it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The HTTP path as it was asked for, without its query: clients put secrets there. The sealed facts have all of it.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub path: Option<Text<'a>>,
     /// Registry id of the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub server: Option<Text<'a>>,
     /// The tool, prompt or resource.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub target: Option<Text<'a>>,
 }
 
@@ -96,7 +96,7 @@ pub struct Args<'a> {
     /// Commitment to their text as it was judged.
     pub commit: Text<'a>,
     /// Their canonical text, where the operator asked for it and it is short.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub shown: Option<Text<'a>>,
 }
 
@@ -109,10 +109,10 @@ pub struct Agent<'a> {
     /// Its id.
     pub id: Text<'a>,
     /// The instance, when its credential names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub instance: Option<Text<'a>>,
     /// Who answers for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text<'a>>,
 }
 
@@ -121,10 +121,10 @@ pub struct Agent<'a> {
 #[serde(deny_unknown_fields)]
 pub struct UsedApproval<'a> {
     /// When it was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,
     /// Who gave it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub by: Option<Text<'a>>,
     /// Its id.
     pub id: Text<'a>,
@@ -137,10 +137,10 @@ pub struct Enforcer<'a> {
     /// Which of the three ways of enforcing.
     pub kind: EnforcerKind,
     /// Its name of the route.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub route: Option<Text<'a>>,
     /// Version of our filter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub version: Option<Text<'a>>,
 }
 

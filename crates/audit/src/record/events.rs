@@ -18,17 +18,17 @@ pub struct Outcome<'a> {
     /// How the exchange ended.
     pub ended: Ended,
     /// The gRPC status, where the exchange was gRPC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub grpc: Option<Count>,
     /// The HTTP status, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
     /// Whether it came after its absence had been recorded.
     pub late: bool,
     /// What the JSON-RPC response was.
     pub rpc: Rpc,
     /// The code of a JSON-RPC error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub rpc_code: Option<RpcCode>,
 }
 
@@ -53,19 +53,19 @@ pub struct Approval<'a> {
     /// Digest of everything that it is about.
     pub binding: Text<'a>,
     /// The person or service that moved it; absent where time or the agent did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub by: Option<Text<'a>>,
     /// What happened.
     pub event: ApprovalEvent,
     /// The MCP method.
     pub method: Text<'a>,
     /// Commitment to the note that a person left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub note_commit: Option<Text<'a>>,
     /// Registry id of the server.
     pub server: Text<'a>,
     /// The tool of a `tools/call`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub tool: Option<Text<'a>>,
 }
 
@@ -74,27 +74,27 @@ pub struct Approval<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Bundle<'a> {
     /// Stable code of what is wrong with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub code: Option<Text<'a>>,
     /// Its digest, if it got that far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub digest: Option<Text<'a>>,
     /// What happened.
     pub event: BundleEvent,
     /// What is wrong with it, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub message: Option<Text<'a>>,
     /// Digest of the bundle that was in force before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub previous: Option<Text<'a>>,
     /// The revision that its manifest names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub revision: Option<Text<'a>>,
     /// The growing number that its manifest names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Count>,
     /// Id of the key that signed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<Text<'a>>,
     /// Where it came from.
     pub source: Text<'a>,
@@ -105,15 +105,15 @@ pub struct Bundle<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Key<'a> {
     /// The day whose inputs are gone, `2026-11-21`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub day: Option<Text<'a>>,
     /// What happened.
     pub event: KeyEvent,
     /// The verifier key from now on, `name+hash+key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub key: Option<Text<'a>>,
     /// The verifier key until now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub previous: Option<Text<'a>>,
 }
 
@@ -174,12 +174,12 @@ pub struct Gap<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Health<'a> {
     /// Stable code of what was in the way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub code: Option<Text<'a>>,
     /// What happened.
     pub event: HealthEvent,
     /// How long it was down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Count>,
 }
 

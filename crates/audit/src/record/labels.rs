@@ -189,7 +189,8 @@ words! {
         Cancelled = "cancelled",
         /// Another question took its place.
         Superseded = "superseded",
-        /// The approval was used up, and the call was refused all the same.
+        /// A person's answer, recorded before it was given effect, could not be given effect (an approval of one's own
+        /// call among them).
         NotApplied = "not_applied",
     }
 }

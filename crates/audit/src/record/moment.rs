@@ -174,3 +174,76 @@ impl<'de> Deserialize<'de> for Moment {
             .ok_or_else(|| serde::de::Error::custom("a moment is written as 2026-11-21T14:30:00.123Z"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn by_jiff(ms: i64) -> String {
+        format!("{:.3}", Timestamp::from_millisecond(ms).unwrap())
+    }
+
+    #[test]
+    fn a_moment_outside_of_its_range_is_the_nearest_border() {
+        assert_eq!(Moment::from_unix_ms(-1).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Moment::from_unix_ms(i64::MIN).unix_ms(), 0);
+        assert_eq!(Moment::from_unix_ms(i64::MAX), Moment::MAX);
+        assert_eq!(Moment::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn every_day_is_written_and_read_as_a_calendar_has_it() {
+        // Without the last day of all, which jiff does not have.
+        for day in 0..LAST_MS / DAY_MS {
+            let ms = (day * DAY_MS + day * 7919 % DAY_MS).cast_signed();
+            let text = Moment::from_unix_ms(ms).to_string();
+            assert_eq!(text, by_jiff(ms));
+            assert_eq!(Moment::parse(&text).map(Moment::unix_ms), Some(ms));
+        }
+    }
+
+    #[test]
+    fn a_moment_has_one_spelling() {
+        for text in [
+            "",
+            "2026-11-21T14:30:00Z",
+            "2026-11-21T14:30:00.12Z",
+            "2026-11-21T14:30:00.1234Z",
+            "2026-11-21t14:30:00.123Z",
+            "2026-11-21T14:30:00.123z",
+            "2026-11-21 14:30:00.123Z",
+            "2026-11-21T14:30:00,123Z",
+            "2026-11-21T14:30:00.123+00:00",
+            "2026-11-21T14:30:60.123Z",
+            "2026-11-21T24:00:00.000Z",
+            "2026-02-29T00:00:00.000Z",
+            "2100-02-29T00:00:00.000Z",
+            "2026-04-31T00:00:00.000Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-00-01T00:00:00.000Z",
+            "2026-01-00T00:00:00.000Z",
+            "1969-12-31T23:59:59.999Z",
+            "+026-11-21T14:30:00.123Z",
+            "2026-11-21T14:30:00.１Z",
+        ] {
+            assert_eq!(Moment::parse(text), None, "{text}");
+        }
+        assert!(Moment::parse("2000-02-29T00:00:00.000Z").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_text_is_another_moment_or_none(ms in 0..=LAST_MS.cast_signed(), at in 0..LENGTH, byte in b' '..=b'~') {
+            let text = Moment::from_unix_ms(ms).to_string();
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = byte;
+            let changed = String::from_utf8(bytes).unwrap();
+            if let Some(moment) = Moment::parse(&changed) {
+                prop_assert_eq!(moment.to_string(), changed);
+            }
+        }
+    }
+}
