@@ -87,7 +87,7 @@ well_formed(limit) if {
 	every key in object.keys(limit) & {"integer", "optional"} {
 		is_boolean(limit[key])
 	}
-	every key in object.keys(limit) & {"pattern", "max_length"} {
+	every _ in object.keys(limit) & {"pattern", "max_length"} {
 		limit.type == "string"
 	}
 	regex.is_valid(object.get(limit, "pattern", ""))
