@@ -59,10 +59,10 @@ sdist_in() { # REQUIREMENT: unpack the source distribution under .cache/sdist
   tar xzf "$cache"/sdist/*.tar.gz -C "$cache/sdist"
 }
 
-opa_in() { # OPA itself, pinned and hashed by go.mod and go.sum
+opa_in() { # OPA itself, pinned and hashed by go.mod and go.sum, and our small program around its library
   # go.mod names the release of Go that it needs; an older go fetches that one by itself.
   (cd "$here/second_opinion/opa" && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
-    nice -n 10 go build -trimpath -ldflags '-s -w' -o "$cache/tools/bin/opa" github.com/open-policy-agent/opa)
+    nice -n 10 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$cache/tools/bin/" github.com/open-policy-agent/opa .)
 }
 
 once venv "$(cat "$here/requirements/test.txt")" pip_in venv "$here/requirements/test.txt"
@@ -83,5 +83,5 @@ if [[ "$profile" == all ]]; then
   once node "$(cat "$here/node/package.json" "$here/node/package-lock.json")" node_in
   once sdist "$(cat "$here/requirements/sdist.txt")" sdist_in "$(grep -v '^#' "$here/requirements/sdist.txt")"
   mkdir -p "$cache/tools/bin"
-  once opa "$(cat "$here/second_opinion/opa/go.mod" "$here/second_opinion/opa/go.sum")" opa_in
+  once opa "$(cat "$here"/second_opinion/opa/{go.mod,go.sum,main.go})" opa_in
 fi
