@@ -4,6 +4,7 @@
 //! [`note`] how a root is signed.
 
 pub mod canonical;
+pub mod checkpoint;
 pub mod commit;
 pub mod hex;
 pub mod merkle;
