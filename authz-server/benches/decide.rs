@@ -69,6 +69,8 @@ impl World {
                 approvals: Arc::new(DryStore::default()),
                 clock: Arc::new(SystemClock),
                 metrics: Arc::new(Metrics::new()),
+                freshness: Default::default(),
+                recording: None,
                 settings: Settings {
                     limits: interdict_mcp::Limits::default(),
                     evaluation: EvalLimits::default(),
@@ -93,7 +95,11 @@ impl World {
             ("authorization", format!("Bearer {token}")),
         ];
         let request = Request {
-            enforcer: Enforcer { kind: EnforcerKind::Call, version: "0.1.0".to_owned() },
+            enforcer: Enforcer {
+                kind: EnforcerKind::Call,
+                version: "0.1.0".to_owned(),
+                reports_outcomes: false,
+            },
             id: "0197".to_owned(),
             http: Http {
                 method: "POST".to_owned(),

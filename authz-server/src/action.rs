@@ -170,7 +170,7 @@ pub(crate) fn digest_of(value: &impl serde::Serialize) -> Result<String, NoCanon
 }
 
 /// The value as JCS text, or its own text where JCS would change a number.
-fn canonical_text(value: Value<'_>) -> String {
+pub(crate) fn canonical_text(value: Value<'_>) -> String {
     to_json(value)
         .and_then(|json| serde_json_canonicalizer::to_string(&json).ok())
         .unwrap_or_else(|| value.raw().to_owned())

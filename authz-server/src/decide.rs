@@ -6,8 +6,10 @@
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
 //! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half; only a large message
-//! may have to wait for its turn before it is judged.
+//! may have to wait for its turn before it is judged. The verdict leaves when its record is committed, not before
+//! ([`answer`]).
 
+mod answer;
 mod headers;
 mod panics;
 mod pass;
@@ -18,19 +20,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use interdict_audit::record::Stage;
 use interdict_mcp::reply::Reply;
 use interdict_policy::{Bundle, DenyForm, EvalLimits};
-use interdict_proto::enforcement::{Enforcement, Obligation, Verdict};
+use interdict_proto::enforcement::{Obligation, Verdict};
 
 use self::panics::caught;
 pub(crate) use self::stages::{Call, Judged};
 pub(crate) use self::turns::{Overloaded, Turns};
+use crate::bundle::Freshness;
 use crate::clock::Clock;
 use crate::facts::client_capabilities::ClientCapabilities;
+use crate::facts::effects;
 use crate::identity::Authenticator;
 use crate::intercept::Approvals;
 use crate::intercept::request_state::SealError;
-use crate::record::Trace;
+use crate::record::{Recording, Trace};
 use crate::reply::{self, Denial};
 use crate::request::{Answer, Request, Undecodable};
 use crate::store::ApprovalStore;
@@ -52,6 +57,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Whether the bundle in force is still young enough.
+    pub freshness: Freshness,
+    /// Where decisions are recorded; `None`: they leave no evidence.
+    pub recording: Option<Arc<Recording>>,
     /// What the operator configured.
     pub settings: Settings,
 }
@@ -117,9 +126,10 @@ impl Decider {
 
     /// Decides one request and records the decision. Never fails: whatever goes wrong is a Deny.
     pub async fn decide(&self, request: Request) -> Answer {
-        let mut trace = Trace::of(&request, &self.parts.metrics);
+        let mut trace = Trace::of(&request, self.parts.recording.as_ref(), &self.parts.metrics);
         let outcome = caught(self.stages(&request, &mut trace)).await;
         let outcome = outcome.unwrap_or_else(|_panic| {
+            trace.at(Stage::Internal);
             let denial = Denial {
                 code: "internal.panic",
                 text: "The decision failed.",
@@ -128,15 +138,15 @@ impl Decider {
                 tool_form: DenyForm::RpcError,
             };
             // Which message it was is asked again without the stages, so that the client gets its id back.
-            let reply = self.reply_blind(&request, &denial);
+            let reply = self.reply_blind(&request, &denial, reply::denied);
             Err(Stop { verdict: Verdict::Deny, code: denial.code.to_owned(), reply })
         });
-        Self::answer(outcome, &mut trace)
+        self.answer(Some(&request), outcome, &mut trace).await
     }
 
     /// Answers a request that a door could not decode.
-    pub fn refuse(&self, undecodable: &Undecodable) -> Answer {
-        let mut trace = Trace::blank(&self.parts.metrics);
+    pub async fn refuse(&self, undecodable: &Undecodable) -> Answer {
+        let mut trace = Trace::blank(self.parts.recording.as_ref(), &self.parts.metrics);
         let denial = Denial {
             code: undecodable.code,
             text: undecodable.message,
@@ -146,70 +156,36 @@ impl Decider {
         };
         let reply = reply::unreadable(500, interdict_mcp::reply::code::UNAVAILABLE, &denial);
         let stop = Stop { verdict: Verdict::Deny, code: undecodable.code.to_owned(), reply };
-        Self::answer(Err(stop), &mut trace)
+        self.answer(None, Err(stop), &mut trace).await
     }
 
     /// The order of the stages.
     async fn stages(&self, request: &Request, trace: &mut Trace) -> Result<Pass, Stop> {
         let body = stages::whole_body(request, trace)?;
         let bundle = self.parts.bundle.load_full();
+        trace.at(Stage::Metadata);
         self.metadata_document(request, &bundle, trace)?;
+        trace.at(Stage::Read);
         let server = stages::server_of(request, bundle.registry());
+        if let Some(server) = server {
+            trace.note_server(server);
+        }
         let reading = self.read(request, body, server, trace)?;
+        trace.at(Stage::Server);
         let server = stages::known(server, &reading, trace)?;
+        trace.evidence.consequential = effects::is_consequential(&reading, server);
+        trace.evidence.stream = effects::is_stream(&reading);
+        trace.at(Stage::Identity);
         let identity = self.identify(request, &reading, server, &bundle, trace).await?;
+        trace.at(Stage::Policy);
         let call = Call { request, reading: &reading, server_id: &server.id, identity: &identity };
         let judged = self.judge_in_turn(&call, &bundle, trace).await?;
+        let judged = self.fresh(&call, judged, trace)?;
+        trace.at(Stage::Approval);
         let judged = self.approve(&call, judged, trace).await?;
-        self.pass(&call, judged, trace)
+        trace.at(Stage::Obligations);
+        let pass = self.pass(&call, judged, trace)?;
+        trace.at(Stage::Record);
+        Ok(pass)
     }
-
-    /// Records the outcome and puts it into the form of the door-neutral answer.
-    fn answer(outcome: Result<Pass, Stop>, trace: &mut Trace) -> Answer {
-        let id = trace.id().to_owned();
-        let outcome = outcome.and_then(|pass| match is_label(&pass.reason) {
-            true => Ok(pass),
-            false => Err(unfit_reason(trace)),
-        });
-        match outcome {
-            Ok(pass) => {
-                trace.finish(Verdict::Allow, &pass.reason);
-                let enforcement = Enforcement::new(id, Verdict::Allow, pass.reason, pass.obligations);
-                Answer::Pass {
-                    set_headers: pass.set_headers,
-                    remove_headers: pass.remove_headers,
-                    enforcement,
-                }
-            }
-            Err(mut stop) => {
-                if !is_label(&stop.code) {
-                    stop.code = UNFIT_REASON.to_owned();
-                }
-                trace.finish(stop.verdict, &stop.code);
-                let enforcement = Enforcement::new(id, stop.verdict, stop.code, Vec::new());
-                Answer::Reply { reply: stop.reply, enforcement }
-            }
-        }
-    }
-}
-
-/// Reason of a decision whose own reason code does not fit into the enforcement message.
-const UNFIT_REASON: &str = "policy.unfit_reason_code";
-
-/// Whether the enforcement message can carry this reason code: it goes into headers and filter state.
-fn is_label(code: &str) -> bool {
-    let length = 1..=interdict_proto::enforcement::MAX_LABEL_BYTES;
-    length.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn unfit_reason(trace: &Trace) -> Stop {
-    let denial = Denial {
-        code: UNFIT_REASON,
-        text: "The decision's reason code is malformed.",
-        decision_id: trace.id(),
-        known_agent: false,
-        tool_form: DenyForm::RpcError,
-    };
-    let reply = reply::unreadable(500, interdict_mcp::reply::code::UNAVAILABLE, &denial);
-    Stop { verdict: Verdict::Deny, code: UNFIT_REASON.to_owned(), reply }
 }

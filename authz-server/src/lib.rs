@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod admin;
+pub mod audit;
 pub mod bundle;
 pub mod cli;
 pub mod clock;

@@ -37,6 +37,8 @@ pub struct Enforcer {
     pub kind: EnforcerKind,
     /// The version it reports, empty when it reports none.
     pub version: String,
+    /// Whether it reports how allowed calls ended.
+    pub reports_outcomes: bool,
 }
 
 /// The HTTP part of a [`Request`].

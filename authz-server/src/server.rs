@@ -1,10 +1,12 @@
 //! Assembly: from a [`Config`] to a running server, and from a signal to its end.
 //!
-//! Start order: bundle, keys, store, decider, sockets. Whatever cannot be had stops the start, so that Envoy never
+//! Start order: log, bundle, keys, store, decider, sockets. Whatever cannot be had stops the start, so that Envoy never
 //! talks to half a server. Stop order: health says NOT_SERVING, calls under way are answered, what takes too long is cut,
-//! and only then the admin API closes: a held call can be approved to the last moment.
+//! and only then the admin API closes: a held call can be approved to the last moment. The log closes last.
 
+mod evidence;
 mod exposed;
+mod grpc;
 mod key;
 mod sockets;
 #[cfg(test)]
@@ -20,8 +22,8 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
+use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
 use crate::admin::{AdminState, AdminToken, TokenError};
 use crate::bundle::BundleKeeper;
@@ -29,7 +31,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenAddress};
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::{Authenticator, StartError};
-use crate::store::{ApprovalStore, DryStore, SqliteStore, StoreError, StoreEvents};
+use crate::record::{ApprovalRecords, Recording};
+use crate::store::{ApprovalStore, DryStore, SqliteStore, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
 
@@ -48,6 +51,9 @@ pub enum ServeError {
     /// An upstream credential is impossible.
     #[error("{0}")]
     Upstream(#[from] crate::identity::ConfigProblem),
+    /// The log does not take what a start has to say.
+    #[error("audit: {0}")]
+    AuditEntry(#[from] crate::audit::AuditError),
     /// The approval database cannot be used.
     #[error("approvals.database: {0}")]
     Store(#[from] StoreError),
@@ -105,7 +111,8 @@ pub struct Running {
     decider: Arc<Decider>,
     stop: watch::Sender<bool>,
     close: watch::Sender<bool>,
-    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
+    grpc: grpc::GrpcTask,
+    evidence: Option<Evidence>,
     others: Vec<JoinHandle<()>>,
     drain: Duration,
     socket_file: Option<PathBuf>,
@@ -159,6 +166,7 @@ pub async fn decider(
     request_state_key: [u8; 32],
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    recording: Option<Arc<Recording>>,
 ) -> Result<Decider, ServeError> {
     let settings = Settings {
         limits: interdict_mcp::Limits {
@@ -183,6 +191,8 @@ pub async fn decider(
         approvals,
         clock,
         metrics,
+        freshness: bundle.freshness(),
+        recording,
         settings,
     };
     Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
@@ -199,11 +209,11 @@ pub async fn rehearse(config: &Config) -> Result<String, ServeError> {
     if let Some(admin) = &config.listen.admin {
         AdminToken::open(&admin.token_file)?;
     }
-    encrypted(Server::builder(), config)?;
+    grpc::encrypted(Server::builder(), config)?;
     if config.approvals.request_state_key_file.is_some() {
         key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
     }
-    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics).await?;
+    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None).await?;
     Ok(bundle.status().digest)
 }
 
@@ -218,12 +228,19 @@ impl Running {
         for exposed in exposed_secrets(&config) {
             tracing::warn!(key = %exposed.key, "{exposed}");
         }
-        let (config, bundle, store, key) = {
+        let (config, opened) = {
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
-            tokio::task::spawn_blocking(move || open_files(config, clock, metrics)).await??
+            tokio::task::spawn_blocking(move || {
+                let opened = open_files(&config, clock, metrics);
+                (config, opened)
+            })
+            .await?
         };
+        let Opened { evidence, bundle, store, key } = opened?;
+        let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
+        let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
         let decider =
-            decider(&config, &bundle, Arc::clone(&store), key, Arc::clone(&clock), Arc::clone(&metrics))
+            decider(&config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, recording.clone())
                 .await?;
         let decider = Arc::new(decider);
 
@@ -233,7 +250,8 @@ impl Running {
         let admin = match &config.listen.admin {
             Some(listen) => {
                 let token = Arc::new(AdminToken::open(&listen.token_file)?);
-                let state = AdminState { store, bundle: Arc::clone(&bundle), clock, token };
+                let (bundle, recording) = (Arc::clone(&bundle), recording.clone());
+                let state = AdminState { store, bundle, clock, token, recording };
                 let app = crate::admin::router(state);
                 let (address, task) =
                     sockets::serve_http("listen.admin.address", listen.address, app, closing.clone()).await?;
@@ -253,17 +271,16 @@ impl Running {
             }
             None => None,
         };
-        let (address, grpc) = serve_grpc(&config, Arc::clone(&decider), stopping).await?;
+        if let Some(evidence) = &evidence {
+            evidence.started(&config).await?;
+            let outcomes = Arc::clone(evidence.recording.outcomes());
+            others.push(until(closing.clone(), outcomes.watch(Arc::new(evidence.log.clone()))));
+        }
+        let (address, grpc) =
+            grpc::serve_grpc(&config, Arc::clone(&decider), recording, stopping).await?;
         if config.bundle.reload_seconds > 0 {
             let period = Duration::from_secs(config.bundle.reload_seconds);
-            let watching = Arc::clone(&bundle).watch(period);
-            let mut closing = closing;
-            others.push(tokio::spawn(async move {
-                tokio::select! {
-                    () = watching => {}
-                    _ = closing.wait_for(|close| *close) => {}
-                }
-            }));
+            others.push(until(closing, Arc::clone(&bundle).watch(period)));
         }
 
         let addresses = Addresses { grpc: address, admin, metrics: prometheus };
@@ -282,7 +299,7 @@ impl Running {
             ListenAddress::Tcp(_) => None,
         };
         let drain = Duration::from_secs(config.listen.grpc.drain_seconds);
-        Ok(Self { addresses, bundle, metrics, decider, stop, close, grpc, others, drain, socket_file })
+        Ok(Self { addresses, bundle, metrics, decider, stop, close, grpc, evidence, others, drain, socket_file })
     }
 
     /// Where it listens.
@@ -336,6 +353,9 @@ impl Running {
                 task.abort();
             }
         }
+        if let Some(evidence) = &self.evidence {
+            evidence.stop(drained == Drained::Clean).await;
+        }
         drained
     }
 }
@@ -353,34 +373,41 @@ impl Drop for Running {
     }
 }
 
-type Opened = (Config, Arc<BundleKeeper>, Arc<dyn ApprovalStore>, [u8; 32]);
+/// What was opened at start.
+struct Opened {
+    evidence: Option<Evidence>,
+    bundle: Arc<BundleKeeper>,
+    store: Arc<dyn ApprovalStore>,
+    key: [u8; 32],
+}
 
 /// Everything that reads files at start.
-fn open_files(config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
+fn open_files(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
+    let evidence = Evidence::open(config, &clock, &metrics)?;
     let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
+    let recorder = evidence.as_ref().map(|evidence| Arc::new(evidence.log.clone()) as _);
     let store = SqliteStore::open_keeping(
         &config.approvals.database,
         config.approvals.max_pending_per_agent,
         SignedDuration::from_hours(24 * i64::from(config.approvals.keep_days)),
         clock,
-        Box::new(CountSwept(metrics)),
+        Box::new(ApprovalRecords::new(metrics, recorder)),
     )?;
     let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    Ok((config, Arc::new(bundle), Arc::new(store), key))
+    Ok(Opened { evidence, bundle: Arc::new(bundle), store: Arc::new(store), key })
 }
 
-struct CountSwept(Arc<Metrics>);
-
-impl StoreEvents for CountSwept {
-    fn expired(&self, count: u64) {
-        self.0.approvals_expired(count);
-        tracing::info!(count, "approvals expired");
-    }
-
-    fn deleted(&self, count: u64) {
-        self.0.approvals_deleted(count);
-        tracing::info!(count, "old approvals deleted");
-    }
+/// Works in a task until the server closes.
+fn until(
+    mut closing: watch::Receiver<bool>,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = work => {}
+            _ = closing.wait_for(|close| *close) => {}
+        }
+    })
 }
 
 /// Tokens and bodies cross these sockets: plain text belongs on loopback or behind something that encrypts.
@@ -396,67 +423,6 @@ fn warn_of_plain_text(addresses: &Addresses, tls: bool) {
     {
         tracing::warn!(%address, "the admin API speaks plain HTTP to other machines; put TLS in front of it");
     }
-}
-
-fn encrypted(server: Server, config: &Config) -> Result<Server, ServeError> {
-    let Some(tls) = &config.listen.grpc.tls else { return Ok(server) };
-    server.tls_config(sockets::tls(tls)?).map_err(|error| ServeError::Tls {
-        key: "listen.grpc.tls",
-        file: tls.cert.clone(),
-        reason: sockets::with_sources(&error),
-    })
-}
-
-type GrpcTask = JoinHandle<Result<(), tonic::transport::Error>>;
-
-async fn serve_grpc(
-    config: &Config,
-    decider: Arc<Decider>,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<(ListenAddress, GrpcTask), ServeError> {
-    let listen = &config.listen.grpc;
-    // A body of the largest size fits into the windows, so that no Check waits for a window update.
-    let window = u32::try_from(listen.max_message_bytes).unwrap_or(u32::MAX >> 1);
-    let mut server = encrypted(Server::builder(), config)?
-        .initial_stream_window_size(window)
-        .initial_connection_window_size(window.saturating_mul(4).min(u32::MAX >> 1))
-        .max_concurrent_streams(1_024)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)));
-    let (health, health_service) = tonic_health::server::health_reporter();
-    let service = crate::frontdoor::ext_authz_service(decider, listen.max_message_bytes);
-    health.set_serving::<ServiceName>().await;
-    let router = server.add_service(health_service).add_service(service);
-    let ending = async move {
-        // An error means that the server is gone, which is a reason to stop as well.
-        let _ = stopping.wait_for(|stop| *stop).await;
-        health.set_not_serving::<ServiceName>().await;
-        health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-    };
-    match &listen.address {
-        ListenAddress::Tcp(address) => {
-            let refuse = |error| ServeError::Listen {
-                key: "listen.grpc.address",
-                address: address.to_string(),
-                error,
-            };
-            let incoming = TcpIncoming::bind(*address).map_err(refuse)?.with_nodelay(Some(true));
-            let bound = incoming.local_addr().map_err(refuse)?;
-            let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, ending));
-            Ok((ListenAddress::Tcp(bound), task))
-        }
-        ListenAddress::Unix(path) => {
-            let incoming = sockets::unix(path)?;
-            let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, ending));
-            Ok((ListenAddress::Unix(path.clone()), task))
-        }
-    }
-}
-
-/// Health is asked for by the name of Envoy's service as well as for the whole server.
-struct ServiceName;
-
-impl tonic::server::NamedService for ServiceName {
-    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
 }
 
 fn metrics_app(metrics: Arc<Metrics>) -> axum::Router {

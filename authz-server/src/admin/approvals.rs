@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::AdminState;
 use super::errors::AdminError;
+use crate::record::record_answer;
 use crate::store::{Approval, ApprovalState, Arguments, HumanAnswer, ListFilter, name};
 
 /// The longest approver name, in bytes.
@@ -140,7 +141,9 @@ async fn answer(
             format!("`note` may have at most {MAX_NOTE} bytes"),
         ));
     }
-    let decided = state.store.decide(id, answer, by, body.note.as_deref(), state.clock.now()).await?;
+    let now = state.clock.now();
+    let (recording, store, note) = (state.recording.as_deref(), &*state.store, body.note.as_deref());
+    let decided = record_answer(recording, store, id, answer, by, note, now).await?;
     tracing::info!(
         approval_id = %decided.id,
         state = decided.state.label(),

@@ -5,6 +5,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::record::AnswerError;
 use crate::store::StoreError;
 
 /// One refused call.
@@ -52,6 +53,19 @@ impl From<StoreError> for AdminError {
             }
         };
         Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<AnswerError> for AdminError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Store(error) => error.into(),
+            AnswerError::Audit(error) => {
+                tracing::error!(code = error.code, %error, "an answer could not be recorded, so it was not given");
+                let message = "the answer cannot be recorded now, so it was not given; try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code, message)
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod errors;
+mod health;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -23,6 +24,7 @@ use self::errors::AdminError;
 pub use self::token::{AdminToken, TokenError};
 use crate::bundle::BundleKeeper;
 use crate::clock::Clock;
+use crate::record::Recording;
 use crate::store::ApprovalStore;
 
 /// The largest request body, in bytes; a decision with its note is far below.
@@ -39,6 +41,8 @@ pub struct AdminState {
     pub clock: Arc<dyn Clock>,
     /// Who may call.
     pub token: Arc<AdminToken>,
+    /// Where answers are recorded; `None`: recording is switched off.
+    pub recording: Option<Arc<Recording>>,
 }
 
 /// The whole API.
@@ -49,9 +53,10 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/approvals/{id}/approve", post(approvals::approve))
         .route("/v1/approvals/{id}/deny", post(approvals::deny))
         .route("/v1/bundle", get(bundle))
+        .route("/v1/health", get(health::show))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));
     Router::new()
-        .route("/healthz", get(health))
+        .route("/healthz", get(alive))
         .merge(guarded)
         .fallback(|| async {
             AdminError::new(StatusCode::NOT_FOUND, "admin.no_such_path", "there is nothing at this path")
@@ -68,7 +73,7 @@ pub fn router(state: AdminState) -> Router {
         .with_state(state)
 }
 
-async fn health() -> Json<serde_json::Value> {
+async fn alive() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 

@@ -62,7 +62,7 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
     let key = [0; 32];
     let answer = small_runtime()?.block_on(async {
         let decider =
-            crate::server::decider(&config, &bundle, Arc::new(DryStore::default()), key, clock, metrics)
+            crate::server::decider(&config, &bundle, Arc::new(DryStore::default()), key, clock, metrics, None)
                 .await
                 .map_err(wrong)?;
         Ok::<_, Failure>(decider.decide(request).await)

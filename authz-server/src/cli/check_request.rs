@@ -143,7 +143,11 @@ impl RequestFile {
             .map(|(name, value)| (name.to_ascii_lowercase(), Bytes::from(value)))
             .collect();
         Ok(Request {
-            enforcer: Enforcer { kind: self.enforcer.kind, version: self.enforcer.version },
+            enforcer: Enforcer {
+                kind: self.enforcer.kind,
+                version: self.enforcer.version,
+                reports_outcomes: false,
+            },
             id: "check".to_owned(),
             http: Http {
                 method: self.method,

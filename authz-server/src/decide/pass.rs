@@ -46,6 +46,19 @@ fn deny(code: &str, text: &str, judged: &Judged, call: &Call<'_>, trace: &Trace)
 }
 
 impl Decider {
+    /// A bundle that is too old does not decide about calls with consequences: whoever keeps new rules from us must not
+    /// keep the old ones in force. A Deny stays the Deny that it is.
+    pub(super) fn fresh(&self, call: &Call<'_>, judged: Judged, trace: &Trace) -> Result<Judged, Stop> {
+        let stale = judged.decision.verdict != Verdict::Deny
+            && trace.evidence.consequential
+            && self.parts.freshness.is_stale(self.parts.clock.now());
+        if !stale {
+            return Ok(judged);
+        }
+        let text = "The policy in force is too old for this call. Try again when it has been renewed.";
+        Err(deny("bundle.stale", text, &judged, call, trace))
+    }
+
     // === stage: approval ===
 
     /// Lets an Allow through, refuses a Deny, and asks a person about an Intercept.
@@ -83,16 +96,18 @@ impl Decider {
         let judge =
             |approval| self.judge(call, Subject::Message(message), &self.parts.bundle.load_full(), approval);
         let settled =
-            self.approvals.settle(&question, judged.clone(), judge, &mut trace.event.approval_id).await;
+            self.approvals.settle(&question, judged.clone(), judge, &mut trace.event.approval).await;
         trace.event.stages.approval = started.elapsed();
         match settled {
             Settled::Approved(now) => {
+                trace.note_judged([&now]);
                 trace.note_reasons(&now.decision.reasons);
                 trace.event.bundle = Some(now.bundle.digest().to_owned());
                 Ok(now)
             }
             Settled::Refused(code, text) => Err(deny(code, text, &judged, call, trace)),
             Settled::Denied(now) => {
+                trace.note_judged([&now]);
                 trace.note_reasons(&now.decision.reasons);
                 let (code, text) = first_reason(&now.decision);
                 Err(deny(code, text, &now, call, trace))
@@ -118,6 +133,7 @@ impl Decider {
     ) -> Result<Judged, Stop> {
         let worst = all.iter().map(|judged| judged.decision.verdict).max();
         let reasons: Vec<_> = all.iter().flat_map(|judged| judged.decision.reasons.clone()).collect();
+        trace.note_judged(&all);
         trace.note_reasons(&reasons);
         trace.event.bundle = all.first().map(|judged| judged.bundle.digest().to_owned());
         if worst == Some(Verdict::Allow) {

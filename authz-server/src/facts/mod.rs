@@ -1,3 +1,4 @@
 //! State that a decision looks at, one file per fact.
 
 pub mod client_capabilities;
+pub mod effects;

@@ -34,7 +34,7 @@ impl Authorization for ExtAuthz {
         let deadline = timeout::of(call.metadata()).map(|timeout| Instant::now() + timeout);
         let answer = match decode(call.into_inner(), deadline) {
             Ok(request) => self.decider.decide(request).await,
-            Err(undecodable) => self.decider.refuse(&undecodable),
+            Err(undecodable) => self.decider.refuse(&undecodable).await,
         };
         encode(answer).map(Response::new).map_err(|_| Status::internal("the decision could not be encoded"))
     }

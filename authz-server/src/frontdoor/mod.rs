@@ -1,6 +1,7 @@
 //! Doors: wire messages in, wire messages out, no logic.
 
 pub mod ext_authz;
+pub mod outcomes;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ use super::request_state::RequestState;
 use super::{Approvals, Question, Settled, Waiting};
 use crate::action::Action;
 use crate::decide::{Judged, Overloaded};
+use crate::record::Noted;
 use crate::store::{Approval, ApprovalReason, ApprovalState, NewApproval, StoreError};
 
 /// What is left of the enforcement point's patience when the hold ends: the answer still has to travel.
@@ -34,18 +35,19 @@ struct Asked {
 }
 
 impl Approvals {
-    /// Settles an Intercept. `judge` judges the call again, now; `noted` learns the approval's id as soon as there is
+    /// Settles an Intercept. `judge` judges the call again, now; `noted` learns of the question as soon as there is
     /// one, so that a call that is dropped while it waits is recorded with it.
     pub(crate) async fn settle(
         &self,
         question: &Question<'_>,
         first: Judged,
         judge: impl Fn(Option<ApprovalFact>) -> Judged + Sync,
-        noted: &mut Option<String>,
+        noted: &mut Noted,
     ) -> Settled {
         let Some(asked) = asked(question, &first) else {
             return Settled::Refused("internal.digest", "The call has no canonical form.");
         };
+        noted.action_digest = Some(asked.digest.clone());
         let carried = self.carried(question, &asked.digest);
         let round = carried.as_ref().map_or(1, |state| state.round.saturating_add(1));
         let mut awaited = carried.map(|state| state.approval_id);
@@ -80,7 +82,11 @@ impl Approvals {
                 Ok(approval) => approval,
                 Err(error) => return refused(&error),
             };
-            *noted = Some(approval.id.clone());
+            noted.id = Some(approval.id.clone());
+            (noted.by, noted.at) = match approval.state {
+                ApprovalState::Approved => (approval.decided_by.clone(), approval.decided_at),
+                _ => (None, None),
+            };
             awaited = Some(approval.id.clone());
 
             match approval.state {

@@ -67,6 +67,27 @@ pub(crate) fn denied_message(message: &Message<'_>, denial: &Denial<'_>) -> Repl
     }
 }
 
+/// The answer when we cannot decide: as when the decision point is not there at all, so that a client tries again
+/// later. A tool result would tell a model that the tool said no.
+pub(crate) fn unavailable(reading: &Reading<'_>, denial: &Denial<'_>) -> Reply {
+    match reading {
+        Reading::OpenStream { .. } | Reading::EndSession { .. } => reply::method_not_allowed(),
+        Reading::Message(message) => unavailable_message(message, denial),
+        Reading::Batch(batch) => reply::batch(
+            batch.messages().iter().map(|message| unavailable_message(message, denial)).collect(),
+        ),
+    }
+}
+
+fn unavailable_message(message: &Message<'_>, denial: &Denial<'_>) -> Reply {
+    match (message.kind(), message.id()) {
+        (MessageKind::Request, Some(id)) => {
+            reply::error(Some(id), code::UNAVAILABLE, &denial.full_text(), &denial.facts())
+        }
+        _ => reply::accepted(),
+    }
+}
+
 /// 401 with the challenge of RFC 9728 / RFC 6750 and a JSON-RPC error that names the request, for clients that look
 /// at the body.
 pub(crate) fn unauthenticated(reading: &Reading<'_>, challenge: String, denial: &Denial<'_>) -> Reply {

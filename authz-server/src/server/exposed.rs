@@ -39,6 +39,9 @@ pub fn exposed_secrets(config: &Config) -> Vec<Exposed> {
     if let Some(tls) = &config.listen.grpc.tls {
         secrets.push(("listen.grpc.tls.key".to_owned(), &tls.key));
     }
+    if let Some(file) = &config.bundle.token_file {
+        secrets.push(("bundle.token_file".to_owned(), file));
+    }
     if let Some(file) = &config.approvals.request_state_key_file {
         secrets.push(("approvals.request_state_key_file".to_owned(), file));
     }

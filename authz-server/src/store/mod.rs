@@ -236,6 +236,21 @@ impl ApprovalState {
     }
 }
 
+/// An arrow of an approval's life that no person draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Move {
+    /// The question was asked.
+    Opened,
+    /// The call that it was given for used it.
+    Consumed,
+    /// Its time is over.
+    Expired,
+    /// It was withdrawn.
+    Cancelled,
+    /// Another question took its place.
+    Superseded,
+}
+
 /// A person's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HumanAnswer {

@@ -22,7 +22,8 @@ use tokio::sync::{oneshot, watch};
 
 use self::rows::Change;
 use super::{
-    Approval, ApprovalState, ApprovalStore, HumanAnswer, ListFilter, NewApproval, StoreError, StoreFuture,
+    Approval, ApprovalState, ApprovalStore, HumanAnswer, ListFilter, Move, NewApproval, StoreError,
+    StoreFuture,
 };
 use crate::clock::Clock;
 
@@ -33,7 +34,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Channels kept for approvals that nobody watches any more, before they are dropped.
 const IDLE_WATCHES: usize = 1_024;
 
-type Job = Box<dyn FnOnce(&mut Connection) -> Vec<String> + Send>;
+type Job = Box<dyn FnOnce(&mut Connection, &dyn StoreEvents) -> Vec<String> + Send>;
 
 /// The store; cloning shares it. The thread ends when the last clone is gone.
 #[derive(Clone)]
@@ -53,14 +54,15 @@ impl std::fmt::Debug for SqliteStore {
 
 /// What the store tells the rest of the server.
 pub trait StoreEvents: Send {
-    /// The sweeper expired so many rows.
-    fn expired(&self, count: u64);
+    /// An approval took an arrow, in this process. Told after the commit and before the answer of the call that did it,
+    /// on the store's thread. A person's answer is not told: whoever takes it knows.
+    fn moved(&self, moved: Move, approval: &Approval);
     /// The sweeper deleted so many closed rows.
     fn deleted(&self, _count: u64) {}
 }
 
 impl StoreEvents for () {
-    fn expired(&self, _count: u64) {}
+    fn moved(&self, _moved: Move, _approval: &Approval) {}
 }
 
 impl SqliteStore {
@@ -111,9 +113,12 @@ impl SqliteStore {
         work: impl FnOnce(&mut Connection) -> Result<Change<T>, StoreError> + Send + 'static,
     ) -> StoreFuture<T> {
         let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Job = Box::new(move |connection, events| {
             let (outcome, changed) = match work(connection) {
-                Ok(change) => (Ok(change.value), change.changed),
+                Ok(change) => {
+                    tell(events, &change.moves);
+                    (Ok(change.value), change.changed)
+                }
                 Err(error) => (Err(error), Vec::new()),
             };
             // Nobody listening any more is fine: the row is written all the same.
@@ -176,18 +181,17 @@ impl ApprovalStore for SqliteStore {
     }
 
     fn expire_due(&self, now: Timestamp) -> StoreFuture<u64> {
-        let watches = Arc::clone(&self.watches);
-        self.run(move |connection| {
-            let count = rows::expire_due(connection, now)?;
-            if count > 0 {
-                watches.fire_all();
-            }
-            Ok(Change { value: count, changed: Vec::new() })
-        })
+        self.run(move |connection| rows::expire_due(connection, now))
     }
 
     fn watch(&self, id: &str) -> watch::Receiver<u64> {
         self.watches.subscribe(id)
+    }
+}
+
+fn tell(events: &dyn StoreEvents, moves: &[(Move, Approval)]) {
+    for (moved, approval) in moves {
+        events.moved(*moved, approval);
     }
 }
 
@@ -208,7 +212,7 @@ impl Worker {
         loop {
             match self.inbox.recv_timeout(POLL.saturating_sub(polled.elapsed())) {
                 Ok(job) => {
-                    for id in job(&mut self.connection) {
+                    for id in job(&mut self.connection, &*self.events) {
                         self.watches.fire(&id);
                     }
                 }
@@ -234,10 +238,11 @@ impl Worker {
     fn sweep(&mut self) {
         let now = self.clock.now();
         match rows::expire_due(&mut self.connection, now) {
-            Ok(0) => {}
-            Ok(count) => {
-                self.events.expired(count);
-                self.watches.fire_all();
+            Ok(change) => {
+                tell(&*self.events, &change.moves);
+                for id in &change.changed {
+                    self.watches.fire(id);
+                }
             }
             Err(error) => tracing::warn!(code = error.code(), error = %error, "approvals could not be swept"),
         }

@@ -262,6 +262,11 @@ impl Metrics {
         self.approvals_deleted.inc_by(count);
     }
 
+    /// Lets a room of the server add metrics of its own.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
     /// Everything as OpenMetrics text (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
     ///
     /// # Errors

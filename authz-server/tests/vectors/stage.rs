@@ -11,6 +11,7 @@ use authz_server::frontdoor::ext_authz::{decode, encode};
 use authz_server::identity::Authenticator;
 use authz_server::identity::config::{IdentityConfig, SignatureAlgorithm};
 use authz_server::identity::mint::{SigningKey, write_jwks};
+use authz_server::record::Recording;
 use authz_server::request::{BodyState, Enforcer, Http, Peer, Request as Asked};
 use authz_server::store::{ApprovalStore, HumanAnswer, SqliteStore};
 use authz_server::telemetry::metrics::Metrics;
@@ -39,6 +40,8 @@ pub(crate) struct Stage {
     key: SigningKey,
     /// Limits of an evaluation, for the decision points that begin from now on.
     pub(crate) evaluation: EvalLimits,
+    /// Where they record.
+    pub(crate) recording: Option<Arc<Recording>>,
 }
 
 /// How a request gets to the decision.
@@ -83,7 +86,7 @@ impl Stage {
         write_jwks(&[&key], &folder_of_run.path().join("jwks.json")).unwrap();
         // A debug build on a busy machine; the limit itself is tested in the policy crate.
         let evaluation = EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() };
-        Self { folder: folder_of_run, bundle, key, evaluation }
+        Self { folder: folder_of_run, bundle, key, evaluation, recording: None }
     }
 
     pub(crate) async fn begin(&self, mode: &str, time: Option<jiff::Timestamp>) -> Run<'_> {
@@ -124,6 +127,8 @@ impl Stage {
             approvals: Arc::clone(&store),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
+            freshness: Default::default(),
+            recording: self.recording.clone(),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),
                 evaluation: self.evaluation,
@@ -223,7 +228,7 @@ impl Run<'_> {
             Some(other) => panic!("no body state {other}"),
         };
         Asked {
-            enforcer: Enforcer { kind: self.kind, version: "test".to_owned() },
+            enforcer: Enforcer { kind: self.kind, version: "test".to_owned(), reports_outcomes: false },
             id: "request-1".to_owned(),
             http: Http {
                 method: step.method.clone().unwrap_or_else(|| "POST".to_owned()),
@@ -273,7 +278,7 @@ impl Run<'_> {
                 let decoded = decode(check(&request, &sent, door), None);
                 let answer = match decoded {
                     Ok(request) => self.decider.decide(request).await,
-                    Err(undecodable) => self.decider.refuse(&undecodable),
+                    Err(undecodable) => self.decider.refuse(&undecodable).await,
                 };
                 answer_of(encode(answer).unwrap())
             }

@@ -73,6 +73,10 @@ pub struct Server {
     /// The form of a denied `tools/call`.
     #[serde(default)]
     pub deny_form: DenyForm,
+    /// Tools that change nothing, by their exact names: the operator's word, never the server's. Every other tool's
+    /// calls count as consequential: they are denied while no record can be written or the bundle is stale.
+    #[serde(default)]
+    pub read_only_tools: Vec<String>,
 }
 
 /// How a server reads numbers.
@@ -261,7 +265,7 @@ impl Registry {
 
     fn add_agent(&mut self, agent: Agent) -> Result<(), BundleError> {
         check_label("agent", "id", &agent.id)?;
-        check_label("agent", "tenant", &agent.tenant)?;
+        check_tenant("agent", &agent.tenant)?;
         check_owner("agent", &agent.id, &agent.owner)?;
         for role in &agent.roles {
             check_label("agent", "role", role)?;
@@ -297,7 +301,7 @@ impl Registry {
 
     fn add_server(&mut self, server: Server) -> Result<(), BundleError> {
         check_label("server", "id", &server.id)?;
-        check_label("server", "tenant", &server.tenant)?;
+        check_tenant("server", &server.tenant)?;
         check_owner("server", &server.id, &server.owner)?;
         check_resource(&server.id, &server.resource)?;
         if self.servers.contains_key(&server.id) {
@@ -358,6 +362,16 @@ fn check_label(what: &str, key: &str, value: &str) -> Result<(), BundleError> {
     if value.is_empty() || value.len() > 128 || !value.bytes().all(allowed) {
         let message =
             format!("`{key}` of a {what} is 1 to 128 letters, digits, `-`, `_` or `.`, and not `{value}`.");
+        return Err(wrong("bundle.bad_label", message));
+    }
+    Ok(())
+}
+
+/// A tenant's log is a folder of this name, and `_` begins names of our own.
+fn check_tenant(what: &str, tenant: &str) -> Result<(), BundleError> {
+    check_label(what, "tenant", tenant)?;
+    if tenant.starts_with(['_', '.']) {
+        let message = format!("`tenant` of a {what} begins with a letter, a digit or `-`, and `{tenant}` does not.");
         return Err(wrong("bundle.bad_label", message));
     }
     Ok(())

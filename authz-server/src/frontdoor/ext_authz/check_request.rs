@@ -40,6 +40,7 @@ pub fn decode(check: CheckRequest, deadline: Option<Instant>) -> Result<Request,
         |key: &str| extensions.remove(key).filter(|text| !text.is_empty() && text.len() <= MAX_LABEL);
     let version = label(keys::ENFORCER_VERSION).unwrap_or_default();
     let route = label(keys::ROUTE);
+    let reports_outcomes = label(keys::OUTCOMES).is_some_and(|said| said == keys::OUTCOMES_REPORTED);
     // A server that is named must be looked up under that name, whatever it is: falling back to host and path would
     // let a mistyped configuration judge by other rules than its author meant.
     let server_hint = extensions.remove(keys::SERVER).filter(|id| !id.is_empty());
@@ -47,7 +48,7 @@ pub fn decode(check: CheckRequest, deadline: Option<Instant>) -> Result<Request,
     let headers = headers(http.header_map, http.headers)?;
     let body = body(&headers, http.size, http.raw_body, http.body);
     Ok(Request {
-        enforcer: Enforcer { kind, version },
+        enforcer: Enforcer { kind, version, reports_outcomes },
         id: http.id,
         http: Http {
             method: http.method,

@@ -5,18 +5,29 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
 
 use super::super::{
-    Approval, ApprovalState, HumanAnswer, ListFilter, NewApproval, StoreError, arguments, name,
+    Approval, ApprovalState, HumanAnswer, ListFilter, Move, NewApproval, StoreError, arguments, name,
 };
 
 /// An answer, and which approvals changed on the way.
 pub(super) struct Change<T> {
     pub(super) value: T,
+    /// Whoever watches one of these looks again.
     pub(super) changed: Vec<String>,
+    /// What others are told of.
+    pub(super) moves: Vec<(Move, Approval)>,
 }
 
 impl<T> Change<T> {
     fn none(value: T) -> Self {
-        Self { value, changed: Vec::new() }
+        Self { value, changed: Vec::new(), moves: Vec::new() }
+    }
+
+    /// With approvals that expired on the way.
+    fn and_expired(mut self, expired: Vec<Approval>) -> Self {
+        self.changed.extend(expired.iter().map(|approval| approval.id.clone()));
+        let expired = expired.into_iter().map(|approval| (Move::Expired, approval));
+        self.moves = expired.chain(self.moves).collect();
+        self
     }
 }
 
@@ -43,7 +54,7 @@ pub(super) fn open_or_get(
 ) -> Outcome<Approval> {
     let now = new.created_at;
     let transaction = begin(connection)?;
-    expire(&transaction, now)?;
+    let expired = expire(&transaction, now)?;
     let open = transaction
         .query_row(
             // A person's "no" holds until it expires: asking again finds it instead of asking somebody else.
@@ -57,10 +68,10 @@ pub(super) fn open_or_get(
         .map_err(unavailable)?;
     if let Some(open) = open {
         transaction.commit().map_err(unavailable)?;
-        return Ok(Change::none(open));
+        return Ok(Change::none(open).and_expired(expired));
     }
     let id = uuid::Uuid::now_v7().to_string();
-    let mut changed = supersede_others(&transaction, new, &id).map_err(unavailable)?;
+    let superseded = supersede_others(&transaction, new, &id).map_err(unavailable)?;
     let pending: u32 = transaction
         .query_row(
             "SELECT count(*) FROM approvals WHERE agent = ?1 AND state = 'pending'",
@@ -91,18 +102,20 @@ pub(super) fn open_or_get(
         .map_err(unavailable)?;
     let approval = find(&transaction, &id)?.ok_or(StoreError::NotFound)?;
     transaction.commit().map_err(unavailable)?;
-    changed.push(id);
-    Ok(Change { value: approval, changed })
+    let changed = superseded.iter().map(|old| old.id.clone()).chain([id]).collect();
+    let mut moves: Vec<_> = superseded.into_iter().map(|old| (Move::Superseded, old)).collect();
+    moves.push((Move::Opened, approval.clone()));
+    Ok(Change { value: approval, changed, moves }.and_expired(expired))
 }
 
 /// The same action asked again with another binding (other policy, other reasons): the old question is void.
-fn supersede_others(connection: &Connection, new: &NewApproval, id: &str) -> rusqlite::Result<Vec<String>> {
+fn supersede_others(connection: &Connection, new: &NewApproval, id: &str) -> rusqlite::Result<Vec<Approval>> {
     connection
         .prepare_cached(
             "UPDATE approvals SET state = 'superseded', superseded_by = ?1
-             WHERE agent = ?2 AND action_digest = ?3 AND state = 'pending' RETURNING id",
+             WHERE agent = ?2 AND action_digest = ?3 AND state = 'pending' RETURNING *",
         )?
-        .query_map(params![id, new.agent, new.action_digest], |row| row.get(0))?
+        .query_map(params![id, new.agent, new.action_digest], read)?
         .collect()
 }
 
@@ -117,12 +130,13 @@ pub(super) fn list(
     filter: &ListFilter,
     now: Timestamp,
 ) -> Outcome<Vec<Approval>> {
-    expire_due(connection, now)?;
+    let transaction = begin(connection)?;
+    let expired = expire(&transaction, now)?;
     let limit = match filter.limit {
         0 => ListFilter::DEFAULT_LIMIT,
         some => some.min(ListFilter::MAX_LIMIT),
     };
-    let mut statement = connection
+    let mut statement = transaction
         .prepare_cached(
             "SELECT id, state, binding, tenant, agent, agent_owner, principal, server, method, tool, action_digest,
                policy_digest, reasons, '' AS arguments_json, era, created_at, expires_at, decided_by, decided_at, note,
@@ -144,7 +158,9 @@ pub(super) fn list(
         .map_err(unavailable)?;
     let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(unavailable)?;
     found.reverse();
-    Ok(Change::none(found))
+    drop(statement);
+    transaction.commit().map_err(unavailable)?;
+    Ok(Change::none(found).and_expired(expired))
 }
 
 pub(super) fn decide(
@@ -169,7 +185,8 @@ pub(super) fn decide(
             params![state.label(), by, now.as_microsecond(), note, id],
         )
         .map_err(unavailable)?;
-    finish(transaction, id, changed)
+    // Whoever takes a person's answer records it before it is written here.
+    finish(transaction, id, changed, None)
 }
 
 pub(super) fn consume(
@@ -195,7 +212,7 @@ pub(super) fn consume(
             params![now.as_microsecond(), id, binding],
         )
         .map_err(unavailable)?;
-    finish(transaction, id, changed)
+    finish(transaction, id, changed, Some(Move::Consumed))
 }
 
 /// `PENDING →` cancelled or superseded.
@@ -216,21 +233,27 @@ pub(super) fn close(
             params![state.label(), by, now.as_microsecond(), by_id, id],
         )
         .map_err(unavailable)?;
-    finish(transaction, id, changed)
+    let moved = match state {
+        ApprovalState::Cancelled => Some(Move::Cancelled),
+        ApprovalState::Superseded => Some(Move::Superseded),
+        _ => None,
+    };
+    finish(transaction, id, changed, moved)
 }
 
-pub(super) fn expire_due(connection: &mut Connection, now: Timestamp) -> Result<u64, StoreError> {
-    expire(connection, now)
+pub(super) fn expire_due(connection: &mut Connection, now: Timestamp) -> Outcome<u64> {
+    let expired = expire(connection, now)?;
+    Ok(Change::none(expired.len() as u64).and_expired(expired))
 }
 
-fn expire(connection: &Connection, now: Timestamp) -> Result<u64, StoreError> {
-    let changed = connection
-        .execute(
-            "UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= ?1",
-            [now.as_microsecond()],
+fn expire(connection: &Connection, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= ?1
+             RETURNING *",
         )
-        .map_err(unavailable)?;
-    Ok(changed as u64)
+        .and_then(|mut statement| statement.query_map([now.as_microsecond()], read)?.collect())
+        .map_err(unavailable)
 }
 
 /// Rows of one deletion: more wait for the next sweep, so that no call waits long for this.
@@ -249,13 +272,14 @@ pub(super) fn delete_closed(connection: &Connection, before: Timestamp) -> Resul
 }
 
 /// Commits an arrow that was taken; one row must have changed, since the transaction holds the write lock.
-fn finish(transaction: Transaction<'_>, id: &str, changed: usize) -> Outcome<Approval> {
+fn finish(transaction: Transaction<'_>, id: &str, changed: usize, moved: Option<Move>) -> Outcome<Approval> {
     let approval = find(&transaction, id)?.ok_or(StoreError::NotFound)?;
     if changed != 1 {
         return Err(StoreError::AlreadyDecided(approval.state));
     }
     transaction.commit().map_err(unavailable)?;
-    Ok(Change { value: approval, changed: vec![id.to_owned()] })
+    let moves = moved.map(|moved| (moved, approval.clone())).into_iter().collect();
+    Ok(Change { value: approval, changed: vec![id.to_owned()], moves })
 }
 
 /// The row, if it can still be answered.

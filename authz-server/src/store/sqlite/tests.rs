@@ -275,8 +275,8 @@ async fn of_many_that_use_one_approval_over_two_connections_one_succeeds() {
 async fn the_sweeper_expires_by_itself_and_tells() {
     struct Told(Arc<AtomicU64>);
     impl StoreEvents for Told {
-        fn expired(&self, count: u64) {
-            self.0.fetch_add(count, Ordering::SeqCst);
+        fn moved(&self, moved: Move, _: &Approval) {
+            self.0.fetch_add(u64::from(moved == Move::Expired), Ordering::SeqCst);
         }
     }
     let place = Place::new();
@@ -322,7 +322,7 @@ async fn a_closed_approval_is_deleted_when_its_days_are_over_and_an_open_one_is_
 async fn the_sweeper_deletes_by_itself_and_tells() {
     struct Told(Arc<AtomicU64>);
     impl StoreEvents for Told {
-        fn expired(&self, _: u64) {}
+        fn moved(&self, _: Move, _: &Approval) {}
         fn deleted(&self, count: u64) {
             self.0.fetch_add(count, Ordering::SeqCst);
         }

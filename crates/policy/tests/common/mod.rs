@@ -69,6 +69,7 @@ pub fn server(id: &str) -> Server {
         numbers: Default::default(),
         enforcement: Default::default(),
         deny_form: Default::default(),
+        read_only_tools: Vec::new(),
     }
 }
 

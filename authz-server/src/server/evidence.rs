@@ -1,0 +1,132 @@
+//! The log of a server: opened before everything that writes into it, closed after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use self::stub::AuditLog;
+use super::ServeError;
+use crate::audit::Recorder;
+use crate::clock::Clock;
+use crate::config::{AuditArguments, Config, ReadsWhenUnavailable};
+use crate::record::outcomes::{Outcomes, TOLERATED};
+use crate::record::{Recording, RecordingSettings};
+use crate::telemetry::metrics::Metrics;
+
+/// The log and what records into it.
+#[derive(Clone)]
+pub(super) struct Evidence {
+    pub(super) log: AuditLog,
+    pub(super) recording: Arc<Recording>,
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evidence").field("recording", &self.recording).finish_non_exhaustive()
+    }
+}
+
+impl Evidence {
+    /// Opens the log and looks up which outcomes are still awaited; `None` when recording is switched off. Reads files.
+    pub(super) fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Option<Self>, ServeError> {
+        tell_enabled(config.audit.enabled, metrics);
+        if !config.audit.enabled {
+            tracing::warn!("audit.enabled is false: decisions leave no evidence");
+            return Ok(None);
+        }
+        let log = AuditLog::open(&config.audit, Arc::clone(clock), metrics)?;
+        let deadline = Duration::from_secs(config.audit.outcome_deadline_seconds);
+        let outcomes = Arc::new(Outcomes::new(deadline, metrics));
+        remember(&log, &outcomes, clock.now())?;
+        let settings = RecordingSettings {
+            show_arguments: config.audit.arguments == AuditArguments::Shown,
+            allow_unrecorded_reads: config.audit.reads_when_unavailable == ReadsWhenUnavailable::Allow,
+        };
+        let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
+        let recording = Arc::new(Recording::new(recorder, outcomes, settings));
+        Ok(Some(Self { log, recording }))
+    }
+
+    /// Records the start.
+    pub(super) async fn started(&self, config: &Config) -> Result<(), ServeError> {
+        self.recording.started(&digest(config), config.audit.durability).await?;
+        Ok(())
+    }
+
+    /// Records the end and closes the log. What fails here is only told: there is nobody left to stop.
+    pub(super) async fn stop(&self, clean: bool) {
+        if let Err(error) = self.recording.stopped(clean).await {
+            tracing::error!(code = error.code, %error, "the stop could not be recorded");
+        }
+        let log = self.log.clone();
+        if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
+            tracing::error!("the log was not closed");
+        }
+    }
+}
+
+/// Outcomes of an earlier run's calls may still come, and their absence is still to be recorded.
+fn remember(log: &AuditLog, outcomes: &Outcomes, now: Timestamp) -> Result<(), ServeError> {
+    let since = now - TOLERATED;
+    for call in log.unanswered(since)? {
+        let age = now.as_millisecond().saturating_sub(call.ts_ms);
+        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+        outcomes.remember(call.decision_id, &call.tenant, age, call.missing);
+    }
+    Ok(())
+}
+
+/// Digest of the configuration as it was understood. Secrets are in files, so their names are all that it covers.
+fn digest(config: &Config) -> String {
+    interdict_audit::hex::encode(Sha256::digest(format!("{config:?}")))
+}
+
+fn tell_enabled(enabled: bool, metrics: &Metrics) {
+    let gauge = prometheus_client::metrics::gauge::Gauge::<i64>::default();
+    gauge.set(i64::from(enabled));
+    metrics.register(|registry| {
+        registry.register("audit_enabled", "1 while decisions are recorded; 0 by configuration", gauge);
+    });
+}
+
+pub(super) mod stub {
+    use super::*;
+    use crate::audit::*;
+    #[derive(Clone)]
+    pub(crate) struct AuditLog;
+    pub(crate) struct Unanswered {
+        pub(crate) tenant: String,
+        pub(crate) decision_id: uuid::Uuid,
+        pub(crate) ts_ms: i64,
+        pub(crate) missing: bool,
+    }
+    impl AuditLog {
+        pub(crate) fn open(
+            _: &crate::config::AuditConfig,
+            _: Arc<dyn Clock>,
+            _: &Metrics,
+        ) -> Result<Self, AuditError> {
+            Ok(Self)
+        }
+        pub(crate) fn unanswered(&self, _: Timestamp) -> Result<Vec<Unanswered>, AuditError> {
+            Ok(Vec::new())
+        }
+        pub(crate) fn close(&self) {}
+    }
+    impl Recorder for AuditLog {
+        fn append(&self, _: NewEntry) -> Appending {
+            Box::pin(async { Ok(Appended { seq: 0 }) })
+        }
+        fn submit(&self, _: NewEntry) {}
+        fn health(&self) -> tokio::sync::watch::Receiver<Health> {
+            tokio::sync::watch::Sender::new(Health::Serving).subscribe()
+        }
+        fn unrecorded(&self, _: &str) {}
+    }
+}
