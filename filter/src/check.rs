@@ -73,6 +73,9 @@ fn context(head: &RequestHead, config: &Config) -> std::collections::BTreeMap<St
     let mut set = |key: &str, value: &str| context.insert(key.to_owned(), value.to_owned());
     set(keys::ENFORCER, EnforcerKind::Call.as_str());
     set(keys::ENFORCER_VERSION, env!("CARGO_PKG_VERSION"));
+    if config.reporting().is_some() {
+        set(keys::OUTCOMES, keys::OUTCOMES_REPORTED);
+    }
     if let Some(route) = &head.surroundings.route {
         set(keys::ROUTE, route);
     }

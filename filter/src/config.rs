@@ -33,11 +33,34 @@ pub struct Authz {
     pub timeout_ms: u32,
 }
 
-impl Authz {
-    fn authority(&self) -> &str {
-        if self.authority.is_empty() { &self.cluster } else { &self.authority }
-    }
+/// Reporting how allowed calls ended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcomes {
+    /// Mode `call`: whether it is done; true when missing. Not allowed in mode `split`, where the section itself says so.
+    pub enabled: Option<bool>,
+    /// Mode `split`: name of the Envoy cluster of the decision point. Mode `call` uses that of `authz`.
+    #[serde(default)]
+    pub cluster: String,
+    /// Mode `split`: the `:authority` of the call; the cluster's name when missing.
+    #[serde(default)]
+    pub authority: String,
+    /// Time for one call, in milliseconds, 1 to 60 000.
+    #[serde(default = "five_seconds")]
+    pub timeout_ms: u32,
+    /// Most bytes of a response that are kept to read its JSON-RPC outcome, at most 1 MiB; 0 reads none.
+    #[serde(default = "sixty_four_kibibytes")]
+    pub read_body_bytes: usize,
 }
+
+/// Mode `call` reports without being told to.
+static UNSAID: Outcomes = Outcomes {
+    enabled: None,
+    cluster: String::new(),
+    authority: String::new(),
+    timeout_ms: five_seconds(),
+    read_body_bytes: sixty_four_kibibytes(),
+};
 
 /// Requests that pass without a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -59,6 +82,8 @@ pub struct Config {
     pub mode: Mode,
     /// Where the decision point is. Required in mode `call`, not allowed in mode `split`.
     pub authz: Option<Authz>,
+    /// Reporting how allowed calls ended. Mode `split` reports only with this section, because it names the cluster.
+    pub outcomes: Option<Outcomes>,
     /// Largest request body, in bytes, 1 to 64 MiB. Must be below Envoy's connection buffer limit.
     #[serde(default = "one_mebibyte")]
     pub max_body_bytes: usize,
@@ -75,6 +100,14 @@ pub struct Config {
 
 fn ten_seconds() -> u32 {
     10_000
+}
+
+const fn five_seconds() -> u32 {
+    5_000
+}
+
+const fn sixty_four_kibibytes() -> usize {
+    64 << 10
 }
 
 fn one_mebibyte() -> usize {
@@ -126,9 +159,7 @@ impl Config {
                 if !(1..=60_000).contains(&authz.timeout_ms) {
                     return refuse("authz.timeout_ms: must be 1 to 60000");
                 }
-                if authz.cluster.len() + authz.authority().len() > MAX_NAME_BYTES
-                    || !(authz.cluster.is_ascii() && authz.authority.is_ascii())
-                {
+                if !names_fit(&authz.cluster, &authz.authority) {
                     return refuse(
                         "authz.cluster and authz.authority: ASCII, at most 100 bytes together (the authority is the cluster's name when missing)",
                     );
@@ -136,13 +167,16 @@ impl Config {
             }
             (Mode::Split, None) => {}
         }
+        self.check_outcomes()?;
         if !(1..=64 << 20).contains(&self.max_body_bytes) {
             return refuse("max_body_bytes: must be 1 to 67108864");
         }
         if !(100..=600_000).contains(&self.body_timeout_ms) {
             return refuse("body_timeout_ms: must be 100 to 600000");
         }
-        for reserved in [keys::ENFORCER, keys::ENFORCER_VERSION, keys::ROUTE, keys::VIRTUAL_HOST] {
+        for reserved in
+            [keys::ENFORCER, keys::ENFORCER_VERSION, keys::OUTCOMES, keys::ROUTE, keys::VIRTUAL_HOST]
+        {
             if self.context.contains_key(reserved) {
                 return Err(ConfigError(format!("context.{reserved}: the filter sets this itself")));
             }
@@ -164,6 +198,45 @@ impl Config {
         Ok(())
     }
 
+    fn check_outcomes(&self) -> Result<(), ConfigError> {
+        let refuse = |why: &str| Err(ConfigError(why.to_owned()));
+        let Some(outcomes) = &self.outcomes else { return Ok(()) };
+        match self.mode {
+            Mode::Call if !(outcomes.cluster.is_empty() && outcomes.authority.is_empty()) => {
+                return refuse(
+                    "outcomes.cluster and outcomes.authority: not allowed in mode call, authz names them",
+                );
+            }
+            Mode::Split if outcomes.enabled.is_some() => {
+                return refuse("outcomes.enabled: not allowed in mode split, leave the section out instead");
+            }
+            Mode::Split if outcomes.cluster.is_empty() => {
+                return refuse("outcomes.cluster: must name an Envoy cluster");
+            }
+            Mode::Split if !names_fit(&outcomes.cluster, &outcomes.authority) => {
+                return refuse("outcomes.cluster and outcomes.authority: ASCII, at most 100 bytes together");
+            }
+            Mode::Call | Mode::Split => {}
+        }
+        if !(1..=60_000).contains(&outcomes.timeout_ms) {
+            return refuse("outcomes.timeout_ms: must be 1 to 60000");
+        }
+        if outcomes.read_body_bytes > 1 << 20 {
+            return refuse("outcomes.read_body_bytes: must be at most 1048576");
+        }
+        Ok(())
+    }
+
+    /// How outcomes are reported; `None` when they are not.
+    pub fn reporting(&self) -> Option<&Outcomes> {
+        let outcomes = match (self.mode, &self.outcomes) {
+            (Mode::Call, None) => &UNSAID,
+            (Mode::Split, None) => return None,
+            (_, Some(outcomes)) => outcomes,
+        };
+        outcomes.enabled.unwrap_or(true).then_some(outcomes)
+    }
+
     /// Whether a request passes without a decision. `path` is `:path` as it came.
     pub fn is_exempt(&self, path: &str, route: Option<&str>) -> bool {
         if self.exempt.is_empty() {
@@ -182,17 +255,41 @@ impl Config {
     /// The upstream of the Check call as Envoy wants it: a serialized `GrpcService`, in a string. `None` in mode split.
     pub fn grpc_service(&self) -> Option<String> {
         let authz = self.authz.as_ref()?;
-        let target = grpc_service::EnvoyGrpc {
-            cluster_name: authz.cluster.clone(),
-            authority: authz.authority().to_owned(),
-            max_receive_message_length: Some(UInt32Value { value: MAX_ANSWER_BYTES }),
-        };
-        let service = GrpcService {
-            target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(target)),
-            ..GrpcService::default()
-        };
-        String::from_utf8(service.encode_to_vec()).ok()
+        grpc_service(&authz.cluster, &authz.authority)
     }
+
+    /// The upstream of the Report call, in the same form. `None` when outcomes are not reported.
+    pub fn report_service(&self) -> Option<String> {
+        let outcomes = self.reporting()?;
+        match &self.authz {
+            Some(authz) => grpc_service(&authz.cluster, &authz.authority),
+            None => grpc_service(&outcomes.cluster, &outcomes.authority),
+        }
+    }
+}
+
+fn grpc_service(cluster: &str, authority: &str) -> Option<String> {
+    let target = grpc_service::EnvoyGrpc {
+        cluster_name: cluster.to_owned(),
+        authority: or_cluster(authority, cluster).to_owned(),
+        max_receive_message_length: Some(UInt32Value { value: MAX_ANSWER_BYTES }),
+    };
+    let service = GrpcService {
+        target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(target)),
+        ..GrpcService::default()
+    };
+    String::from_utf8(service.encode_to_vec()).ok()
+}
+
+fn or_cluster<'a>(authority: &'a str, cluster: &'a str) -> &'a str {
+    if authority.is_empty() { cluster } else { authority }
+}
+
+/// Whether the serialized upstream will be text.
+fn names_fit(cluster: &str, authority: &str) -> bool {
+    cluster.len() + or_cluster(authority, cluster).len() <= MAX_NAME_BYTES
+        && cluster.is_ascii()
+        && authority.is_ascii()
 }
 
 fn is_plain(path: &str) -> bool {

@@ -2,7 +2,9 @@
 
 use crate::event::{Action, Event, Failure, Flow, HeaderChange, LocalReply};
 use crate::metrics::Counter;
+use crate::outcome::Copied;
 use crate::stream::Stream;
+use interdict_proto::outcome::Outcome;
 
 /// The host refused a call; which of its statuses it was does not matter, all of them deny.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,13 @@ pub trait Host {
     /// # Errors
     /// When Envoy does not.
     fn reply(&mut self, reply: &LocalReply) -> Result<(), Refused>;
+    /// A part of the piece of response body that is just passing.
+    ///
+    /// # Errors
+    /// When Envoy does not hand out exactly as much.
+    fn response_body(&mut self, part: Copied) -> Result<Vec<u8>, Refused>;
+    /// Takes an outcome, to be reported later.
+    fn report(&mut self, outcome: Outcome);
     /// Aborts the stream, as well as it goes.
     fn reset(&mut self);
     /// Sets filter state for access logs, as well as it goes.
@@ -92,6 +101,14 @@ fn perform(host: &mut impl Host, action: Action) -> Option<Event> {
         }
         Action::Resume => host.resume_request().map_err(|Refused| Failure::Resume),
         Action::Reply(reply) => host.reply(&reply).map_err(|Refused| Failure::Reply),
+        Action::Copy(part) => {
+            let bytes = host.response_body(part).ok().filter(|bytes| bytes.len() == part.length);
+            return Some(Event::ResponseCopied { part, bytes });
+        }
+        Action::Report(outcome) => {
+            host.report(outcome);
+            Ok(())
+        }
         Action::Reset => {
             host.reset();
             Ok(())

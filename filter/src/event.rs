@@ -1,6 +1,8 @@
 //! What happens to a stream, and what it asks of its host.
 
+use crate::outcome::Copied;
 use interdict_proto::enforcement::Verdict;
+use interdict_proto::outcome::Outcome;
 
 /// Whether Envoy passes on what it just showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,14 @@ pub struct ResponseHead {
     pub code_details: Option<String>,
     /// The `content-type` header.
     pub content_type: Option<Vec<u8>>,
+    /// The `content-encoding` header.
+    pub content_encoding: Option<Vec<u8>>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The `grpc-status` header of a gRPC response.
+    pub grpc_status: Option<u32>,
+    /// Nothing follows.
+    pub end: bool,
 }
 
 /// The answer to a Check call.
@@ -140,10 +150,25 @@ pub enum Event {
         /// Nothing follows.
         end: bool,
     },
+    /// The answer to [`Action::Copy`].
+    ResponseCopied {
+        /// What was asked for.
+        part: Copied,
+        /// The bytes; `None` when the host did not hand them out.
+        bytes: Option<Vec<u8>>,
+    },
     /// Response trailers.
-    ResponseTrailers,
+    ResponseTrailers {
+        /// `grpc-status` of a gRPC response.
+        grpc_status: Option<u32>,
+    },
     /// The stream ended, in whatever way.
-    Done,
+    Done {
+        /// Now, in nanoseconds since 1970.
+        now: u64,
+        /// `response.code`: what Envoy answered, as far as it did.
+        status: Option<u16>,
+    },
 }
 
 /// What the host could not do.
@@ -228,6 +253,10 @@ pub enum Action {
     Reply(LocalReply),
     /// Abort the stream; the last resort when a reply cannot be sent.
     Reset,
+    /// Hand out a part of the piece of response body that is just passing. It passes all the same.
+    Copy(Copied),
+    /// Tell the decision point later how the allowed call ended.
+    Report(Outcome),
     /// Tell access logs.
     Publish(Publication),
     /// Count.

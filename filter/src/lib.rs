@@ -13,8 +13,11 @@ pub mod drive;
 pub mod event;
 pub mod message;
 pub mod metrics;
+pub mod outcome;
 pub mod pairs;
+pub mod report;
 pub mod response;
+pub mod rpc;
 pub mod stream;
 
 #[cfg(target_arch = "wasm32")]

@@ -8,7 +8,10 @@ use interdict_mcp::{Head, Limits, Message, MessageKind, Numbers, Reading};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// Ask the decision point.
-    Ask,
+    Ask {
+        /// Raw ids of the requests in the message; each has one answer.
+        ids: Vec<String>,
+    },
     /// Refuse here, as the decision point would.
     Refuse {
         /// Reason code.
@@ -22,16 +25,26 @@ pub enum Judgement {
 pub fn judge(head: &RequestHead, body: &[u8], max_bytes: usize, decision_id: &str) -> Judgement {
     // Protected resource metadata (RFC 9728) is no MCP; the decision point serves it.
     if head.text(":method") == "GET" && head.text(":path").starts_with("/.well-known/") && body.is_empty() {
-        return Judgement::Ask;
+        return Judgement::Ask { ids: Vec::new() };
     }
-    let refused = with_reading(head, body, max_bytes, |reading| match reading {
-        Ok(_) => None,
-        Err(refusal) => Some((refusal.code, refusal.reply(decision_id))),
+    let read = with_reading(head, body, max_bytes, |reading| match reading {
+        Ok(reading) => Ok(ids(&reading)),
+        Err(refusal) => Err((refusal.code, refusal.reply(decision_id))),
     });
-    match refused {
-        None => Judgement::Ask,
-        Some((code, reply)) => Judgement::Refuse { code, reply: local(reply, code) },
+    match read {
+        Ok(ids) => Judgement::Ask { ids },
+        Err((code, reply)) => Judgement::Refuse { code, reply: local(reply, code) },
     }
+}
+
+fn ids(reading: &Reading<'_>) -> Vec<String> {
+    let messages = match reading {
+        Reading::Message(message) => std::slice::from_ref(message),
+        Reading::Batch(batch) => batch.messages(),
+        Reading::OpenStream { .. } | Reading::EndSession { .. } => &[],
+    };
+    let requests = messages.iter().filter(|message| message.kind() == MessageKind::Request);
+    requests.filter_map(|message| message.id().map(|id| id.raw().to_owned())).collect()
 }
 
 /// How a request is refused that could not be decided: an error with its own id where it has one, 202 for what

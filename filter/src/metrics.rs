@@ -31,11 +31,17 @@ pub enum Counter {
     ResponsesEventStream,
     /// Other responses.
     ResponsesOther,
+    /// Outcomes that the decision point took.
+    OutcomesReported,
+    /// Calls with outcomes that failed; they are made again.
+    OutcomesFailed,
+    /// Outcomes lost because too many waited.
+    OutcomesDropped,
 }
 
 impl Counter {
     /// Every counter; its place here is its index.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Requests,
         Self::Exempt,
         Self::Checks,
@@ -50,6 +56,9 @@ impl Counter {
         Self::ResponsesJson,
         Self::ResponsesEventStream,
         Self::ResponsesOther,
+        Self::OutcomesReported,
+        Self::OutcomesFailed,
+        Self::OutcomesDropped,
     ];
 
     /// Its name.
@@ -69,6 +78,9 @@ impl Counter {
             Self::ResponsesJson => "interdict.responses_json",
             Self::ResponsesEventStream => "interdict.responses_event_stream",
             Self::ResponsesOther => "interdict.responses_other",
+            Self::OutcomesReported => "interdict.outcomes_reported",
+            Self::OutcomesFailed => "interdict.outcomes_failed",
+            Self::OutcomesDropped => "interdict.outcomes_dropped",
         }
     }
 }

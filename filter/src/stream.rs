@@ -19,7 +19,9 @@ use crate::event::{
 };
 use crate::message::{self, Judgement};
 use crate::metrics::Counter;
+use crate::outcome::{Copied, Watch};
 use crate::response::{self, ResponsePlan};
+use crate::rpc::Asked;
 use interdict_proto::enforcement::{self, Enforcement, Verdict};
 use std::rc::Rc;
 
@@ -62,6 +64,10 @@ pub struct Stream {
     body: Vec<u8>,
     enforcement: Option<Enforcement>,
     response: Option<ResponsePlan>,
+    /// Ids of the requests that were sent to be judged (mode call).
+    ids: Vec<String>,
+    /// What is to be reported of an allowed call.
+    watch: Option<Watch>,
     /// A local reply was asked for; there is never a second one.
     replied: bool,
     opened: u64,
@@ -77,6 +83,8 @@ impl Stream {
             body: Vec::new(),
             enforcement: None,
             response: None,
+            ids: Vec::new(),
+            watch: None,
             replied: false,
             opened: 0,
         }
@@ -102,11 +110,15 @@ impl Stream {
             Event::HostFailed(failure) => self.on_host_failed(failure),
             Event::Tick { now, received } => self.on_tick(now, received),
             Event::ResponseHeaders(head) => self.on_response_headers(&head),
-            Event::ResponseBody { .. } | Event::ResponseTrailers => self.on_response_piece(),
-            Event::Done => {
-                self.state = State::Ended;
-                Step::flow(Flow::Continue)
+            Event::ResponseBody { size, end } => self.on_response_body(size, end),
+            Event::ResponseCopied { part, bytes } => self.on_response_copied(part, bytes.as_deref()),
+            Event::ResponseTrailers { grpc_status } => {
+                if let Some(watch) = &mut self.watch {
+                    watch.on_trailers(grpc_status);
+                }
+                self.on_response_piece()
             }
+            Event::Done { now, status } => self.on_done(now, status),
         }
     }
 
@@ -136,7 +148,8 @@ impl Stream {
         if declared_length(&self.head).is_some_and(|length| length > self.config.max_body_bytes as u64) {
             return self.unread(413, message::BODY_TOO_LARGE);
         }
-        if end {
+        // A stream that switches protocols has no end to wait for; the reading refuses it.
+        if end || self.head.values("upgrade").next().is_some() {
             return self.complete(0);
         }
         self.state = State::Body { shown: None };
@@ -152,6 +165,9 @@ impl Stream {
         };
         let edit = enforcement.body_edit().map(|(length_before, _)| length_before);
         let publication = publication(&enforcement);
+        // The request streams by unread, but only a POST has an answer.
+        let asked = if self.head.text(":method") == "POST" { Asked::Unknown } else { Asked::Ids(Vec::new()) };
+        self.watch(&enforcement, asked);
         self.enforcement = Some(enforcement);
         let Some(length_before) = edit else {
             self.state = State::Passed;
@@ -235,7 +251,8 @@ impl Stream {
         let id = self.local_id();
         match message::judge(&self.head, &body, self.config.max_body_bytes, &id) {
             Judgement::Refuse { code, reply } => self.close(reply, code, Counter::Refused),
-            Judgement::Ask => {
+            Judgement::Ask { ids } => {
+                self.ids = ids;
                 let message = check::request(&self.head, &mut body, &self.config);
                 self.body = body;
                 self.state = State::Calling;
@@ -280,6 +297,8 @@ impl Stream {
     }
 
     fn allow(&mut self, enforcement: Enforcement, changes: Vec<HeaderChange>) -> Step {
+        let asked = Asked::Ids(std::mem::take(&mut self.ids));
+        self.watch(&enforcement, asked);
         let mut actions: Vec<Action> = changes.into_iter().map(Action::Change).collect();
         if let Some((length_before, edits)) = enforcement.body_edit() {
             let Ok(body) = enforcement::apply(&self.body, length_before, edits) else {
@@ -371,7 +390,11 @@ impl Stream {
 
     fn on_response_headers(&mut self, head: &ResponseHead) -> Step {
         let unnamed_own = self.replied && head.code_details.is_none();
-        if unnamed_own || !response::is_from_upstream(head) {
+        let local = unnamed_own || !response::is_from_upstream(head);
+        if let Some(watch) = &mut self.watch {
+            watch.on_response(head, local);
+        }
+        if local {
             // A local reply, ours or of another part of Envoy. It is the answer: nothing may go on behind it.
             if self.state != State::Passed {
                 self.state = State::Closed;
@@ -391,6 +414,8 @@ impl Stream {
             }
             // A server may answer before it has the whole body; in mode split the request was allowed by then.
             (State::Passed | State::Rewriting { .. }, Some(_)) => {
+                // Nobody will be refused with this request's id any more.
+                self.body = Vec::new();
                 let plan = ResponsePlan::of_allowed(head);
                 self.response = Some(plan);
                 let counter = match plan {
@@ -406,6 +431,21 @@ impl Stream {
         }
     }
 
+    fn on_response_body(&mut self, size: usize, end: bool) -> Step {
+        let part = self.watch.as_mut().and_then(|watch| watch.on_piece(size, end));
+        let mut step = self.on_response_piece();
+        // Only of what passes: a piece that is kept is shown again.
+        if step.flow == Flow::Continue {
+            step.actions.extend(part.map(Action::Copy));
+        }
+        step
+    }
+
+    fn on_response_copied(&mut self, part: Copied, bytes: Option<&[u8]>) -> Step {
+        let next = self.watch.as_mut().and_then(|watch| watch.on_copy(part, bytes));
+        Step::pass(next.map(Action::Copy).into_iter().collect())
+    }
+
     fn on_response_piece(&mut self) -> Step {
         match self.response {
             Some(plan) => Step::flow(plan.on_piece()),
@@ -413,6 +453,21 @@ impl Stream {
             None if self.replied => Step::flow(Flow::Continue),
             None => self.illegal(),
         }
+    }
+
+    // === outcome ===
+
+    /// From now on this call counts as allowed, however it ends.
+    fn watch(&mut self, enforcement: &Enforcement, asked: Asked) {
+        let limit = self.config.reporting().map(|outcomes| outcomes.read_body_bytes);
+        self.watch = limit.map(|limit| Watch::new(enforcement.decision_id.clone(), limit, asked));
+    }
+
+    fn on_done(&mut self, now: u64, status: Option<u16>) -> Step {
+        self.state = State::Ended;
+        let duration_us = now.saturating_sub(self.opened) / 1_000;
+        let outcome = self.watch.take().map(|watch| watch.finish(duration_us, status));
+        Step::pass(outcome.map(Action::Report).into_iter().collect())
     }
 
     // === refusing ===

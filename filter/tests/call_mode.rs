@@ -99,6 +99,7 @@ fn rule_07_everything_the_server_needs_is_copied_in_the_header_callback() {
         ("interdict.enforcer", "call"),
         ("interdict.enforcer_version", env!("CARGO_PKG_VERSION")),
         ("interdict.server", "files"),
+        ("interdict.outcomes", "1"),
         ("interdict.route", "mcp"),
         ("interdict.virtual_host", "all"),
     ] {
@@ -304,6 +305,16 @@ fn rule_14_an_edit_of_another_body_denies() {
         bench.refused();
         assert_eq!(bench.reason(), message::EDIT_FAILED);
     }
+}
+
+#[test]
+fn a_switch_of_protocols_is_refused_at_once() {
+    let mut bench = Bench::call();
+    let head = with_header(with_header(head(), ":method", "GET"), "upgrade", "websocket");
+    assert_eq!(bench.on(Event::RequestHeaders { head: Box::new(head), end: false }), Flow::Pause);
+    assert_eq!(bench.refused().status, 400);
+    assert_eq!(bench.reason(), "http.upgrade_not_allowed");
+    assert!(bench.host.sent.is_empty());
 }
 
 #[test]

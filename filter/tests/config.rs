@@ -5,6 +5,7 @@
 mod support;
 
 use interdict_filter::config::{Config, MAX_ANSWER_BYTES, Mode};
+use interdict_proto::enforcement::keys;
 use interdict_proto::envoy::core::{GrpcService, grpc_service::TargetSpecifier};
 use prost::Message;
 use std::path::Path;
@@ -41,6 +42,18 @@ fn rule_21_whatever_does_not_fit_is_refused_with_the_keys_name() {
         (format!(r#"{{"mode":"call","authz":{{"cluster":"{}"}}}}"#, "a".repeat(101)), "authz.cluster"),
         (r#"{"mode":"call","authz":{"cluster":"ä"}}"#.into(), "authz.cluster"),
         (call(r#","extra":1"#), "extra"),
+        (call(r#","outcomes":{"on":true}"#), "on"),
+        (call(r#","outcomes":{"cluster":"b"}"#), "outcomes.cluster"),
+        (call(r#","outcomes":{"authority":"b"}"#), "outcomes.cluster"),
+        (call(r#","outcomes":{"timeout_ms":0}"#), "outcomes.timeout_ms"),
+        (call(r#","outcomes":{"timeout_ms":60001}"#), "outcomes.timeout_ms"),
+        (call(r#","outcomes":{"read_body_bytes":1048577}"#), "outcomes.read_body_bytes"),
+        (call(r#","outcomes":{"read_body_bytes":-1}"#), "configuration"),
+        (call(r#","context":{"interdict.outcomes":"1"}"#), "context.interdict.outcomes"),
+        (r#"{"mode":"split","outcomes":{}}"#.into(), "outcomes.cluster"),
+        (r#"{"mode":"split","outcomes":{"cluster":"a","enabled":true}}"#.into(), "outcomes.enabled"),
+        (r#"{"mode":"split","outcomes":{"cluster":"ä"}}"#.into(), "outcomes.cluster"),
+        (format!(r#"{{"mode":"split","outcomes":{{"cluster":"{}"}}}}"#, "a".repeat(51)), "outcomes.cluster"),
         (call(r#","mode":"call""#), "mode"),
         (call(r#","max_body_bytes":0"#), "max_body_bytes"),
         (call(r#","max_body_bytes":67108865"#), "max_body_bytes"),
@@ -60,6 +73,31 @@ fn rule_21_whatever_does_not_fit_is_refused_with_the_keys_name() {
         let error = Config::parse(text.as_bytes()).expect_err(&text).to_string();
         assert!(error.contains(told), "{text}: {error}");
     }
+}
+
+#[test]
+fn outcomes_are_reported_where_the_configuration_says_so() {
+    let reporting = |text: &str| {
+        let config = Config::parse(text.as_bytes()).unwrap();
+        let service = config.report_service();
+        assert_eq!(config.reporting().is_some(), service.is_some());
+        let service = GrpcService::decode(service?.as_bytes()).unwrap();
+        let Some(TargetSpecifier::EnvoyGrpc(target)) = service.target_specifier else { panic!() };
+        let outcomes = config.reporting()?;
+        Some((target.cluster_name, target.authority, outcomes.timeout_ms, outcomes.read_body_bytes))
+    };
+    let told = |cluster: &str, authority: &str, timeout, bytes| {
+        Some((cluster.to_owned(), authority.to_owned(), timeout, bytes))
+    };
+    let call = |rest: &str| format!(r#"{{"mode":"call","authz":{{"cluster":"a","authority":"b"}}{rest}}}"#);
+    assert_eq!(reporting(&call("")), told("a", "b", 5_000, 65_536));
+    assert_eq!(reporting(&call(r#","outcomes":{"timeout_ms":7}"#)), told("a", "b", 7, 65_536));
+    assert_eq!(reporting(&call(r#","outcomes":{"enabled":false}"#)), None);
+    assert_eq!(reporting(SPLIT_CONFIG), None);
+    assert_eq!(
+        reporting(r#"{"mode":"split","outcomes":{"cluster":"c","read_body_bytes":0}}"#),
+        told("c", "c", 5_000, 0)
+    );
 }
 
 #[test]
@@ -120,6 +158,25 @@ fn rule_03_the_shipped_configurations_fit_their_mode() {
             Mode::Split => &["envoy.filters.http.ext_authz", "interdict", "envoy.filters.http.router"],
         };
         assert_eq!(names, expected);
+    }
+}
+
+#[test]
+fn the_shipped_configurations_report_outcomes_and_say_so() {
+    for (name, mode) in [("call.yaml", Mode::Call), ("split.yaml", Mode::Split)] {
+        let config = shipped(name);
+        let plugin = plugin(&config);
+        let own = Config::parse(plugin["configuration"]["value"].as_str().unwrap().as_bytes()).unwrap();
+        assert!(own.reporting().is_some());
+        let allowed = &plugin["capability_restriction_config"]["allowed_capabilities"];
+        for needed in ["proxy_grpc_call", "proxy_on_grpc_receive", "proxy_on_grpc_close", "proxy_on_done"] {
+            assert!(allowed.get(needed).is_some(), "{name}: {needed}");
+        }
+        if mode == Mode::Split {
+            let host = &manager(&config)["route_config"]["virtual_hosts"][0];
+            let told = &host["typed_per_filter_config"]["envoy.filters.http.ext_authz"]["check_settings"];
+            assert_eq!(told["context_extensions"][keys::OUTCOMES], keys::OUTCOMES_REPORTED);
+        }
     }
 }
 

@@ -30,7 +30,7 @@ fn rule_16_json_and_event_streams_pass_unbuffered() {
         for _ in 0..3 {
             assert_eq!(bench.on(Event::ResponseBody { size: 10, end: false }), Flow::Continue);
         }
-        assert_eq!(bench.on(Event::ResponseTrailers), Flow::Continue);
+        assert_eq!(bench.on(Event::ResponseTrailers { grpc_status: None }), Flow::Continue);
         assert_eq!(bench.host.count_of(counter), 1, "{content_type}");
         assert!(bench.host.replies().is_empty());
     }

@@ -11,6 +11,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::str::FromStr;
 
 pub(super) struct Http {
     id: u32,
@@ -18,6 +19,8 @@ pub(super) struct Http {
     shared: Rc<Shared>,
     stream: Rc<RefCell<Stream>>,
     streams: Streams,
+    /// The response is one of gRPC.
+    speaks_grpc: bool,
 }
 
 impl Http {
@@ -27,7 +30,7 @@ impl Http {
         if let Ok(mut streams) = streams.try_borrow_mut() {
             streams.insert(id, Rc::clone(&stream));
         }
-        Self { id, mode, shared, stream, streams }
+        Self { id, mode, shared, stream, streams, speaks_grpc: false }
     }
 
     fn on(&mut self, event: Event) -> Action {
@@ -38,6 +41,12 @@ impl Http {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
         }
+    }
+}
+
+impl Http {
+    fn grpc_status(&self, headers: u32) -> Option<u32> {
+        if self.speaks_grpc { header_number(headers, "grpc-status") } else { None }
     }
 }
 
@@ -57,7 +66,8 @@ impl Context for Http {
     }
 
     fn on_done(&mut self) -> bool {
-        self.on(Event::Done);
+        let status = number("response\0code").and_then(|code| u16::try_from(code).ok());
+        self.on(Event::Done { now: sys::now(), status });
         true
     }
 }
@@ -78,10 +88,17 @@ impl HttpContext for Http {
         self.on(Event::RequestTrailers)
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        let content_type = sys::header(map::RESPONSE, "content-type");
+        self.speaks_grpc =
+            content_type.as_deref().is_some_and(|value| value.starts_with(b"application/grpc"));
         let head = ResponseHead {
             code_details: text("response\0code_details"),
-            content_type: sys::header(map::RESPONSE, "content-type"),
+            content_encoding: sys::header(map::RESPONSE, "content-encoding"),
+            status: header_number(map::RESPONSE, ":status"),
+            grpc_status: self.grpc_status(map::RESPONSE),
+            content_type,
+            end,
         };
         self.on(Event::ResponseHeaders(Box::new(head)))
     }
@@ -91,7 +108,8 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.on(Event::ResponseTrailers)
+        let grpc_status = self.grpc_status(map::RESPONSE_TRAILERS);
+        self.on(Event::ResponseTrailers { grpc_status })
     }
 }
 
@@ -135,6 +153,11 @@ fn surroundings(route: Option<String>) -> Surroundings {
         route,
         virtual_host: text("xds\0virtual_host_name"),
     }
+}
+
+fn header_number<N: FromStr>(headers: u32, name: &str) -> Option<N> {
+    let value = sys::header(headers, name)?;
+    std::str::from_utf8(&value).ok()?.parse().ok()
 }
 
 fn text(path: &str) -> Option<String> {

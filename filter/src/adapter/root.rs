@@ -1,11 +1,12 @@
 //! One plugin configuration: reads it, makes streams, and lets time pass for those that wait.
 
-use super::host::{EnvoyHost, Shared};
+use super::host::{EnvoyHost, Shared, Upstream};
 use super::http::{Http, received};
 use super::sys::{self, buffer};
 use crate::config::{Config, Mode};
 use crate::drive::drive;
 use crate::event::Event;
+use crate::report::Reporter;
 use crate::stream::Stream;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -14,8 +15,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often waiting streams are looked at. A missing header-hold flag is answered within this time.
-const TICK_MILLISECONDS: u32 = 250;
+/// How often waiting streams are looked at and outcomes are reported. A missing header-hold flag is answered within this
+/// time.
+const TICK_MILLISECONDS: u32 = 200;
 
 /// Streams by context id; each removes itself when it is deleted.
 pub(super) type Streams = Rc<RefCell<BTreeMap<u32, Rc<RefCell<Stream>>>>>;
@@ -26,7 +28,30 @@ pub(super) struct Root {
     streams: Streams,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    /// The end of a Report call.
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        let Some((_, shared)) = &self.plugin else { return };
+        // Here and not on the tick, because Envoy makes a new timer, and would destroy the one that is just running.
+        shared.calm_down(TICK_MILLISECONDS);
+        // Taking none of the outcomes is said by an empty message.
+        let message = match size {
+            _ if status != 0 => None,
+            0 => Some(Vec::new()),
+            _ => sys::buffer(buffer::GRPC_ANSWER, size).ok(),
+        };
+        shared.reporter(|reporter, line| {
+            let before = reporter.failures();
+            reporter.answered(token, status, message.as_deref(), sys::now(), line);
+            if before == 0 && reporter.failures() > 0 {
+                sys::log(
+                    sys::level::WARN,
+                    &format!("interdict: outcomes not reported (gRPC status {status}); trying again"),
+                );
+            }
+        });
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -54,6 +79,8 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some((_, shared)) = &self.plugin else { return };
+        // Before any stream becomes the context in effect: the call is the root's.
+        shared.reporter(|reporter, line| reporter.flush(sys::now(), line));
         let waiting: Vec<(u32, Rc<RefCell<Stream>>)> = match self.streams.try_borrow() {
             Ok(streams) => streams
                 .iter()
@@ -78,13 +105,23 @@ fn configure(size: usize) -> Result<(Rc<Config>, Rc<Shared>), String> {
     let bytes =
         sys::buffer(buffer::PLUGIN_CONFIGURATION, size).map_err(|_| "configuration cannot be read")?;
     let config = Config::parse(&bytes).map_err(|error| error.to_string())?;
-    let upstream = match config.mode {
+    let check = match config.mode {
         Mode::Call => config.grpc_service().ok_or("authz: cannot be encoded")?,
         Mode::Split => String::new(),
     };
-    let timeout = config.authz.as_ref().map_or(0, |authz| authz.timeout_ms);
-    let shared = Shared::new(upstream, Duration::from_millis(u64::from(timeout)))
-        .map_err(|_| "Envoy refused to define metrics")?;
+    let check = upstream(check, config.authz.as_ref().map_or(0, |authz| authz.timeout_ms));
+    let (report, reporter) = match config.reporting() {
+        Some(outcomes) => {
+            let service = config.report_service().ok_or("outcomes: cannot be encoded")?;
+            (upstream(service, outcomes.timeout_ms), Some(Reporter::new(outcomes.timeout_ms)))
+        }
+        None => (Upstream::default(), None),
+    };
+    let shared = Shared::new(check, report, reporter).map_err(|_| "Envoy refused to define metrics")?;
     sys::set_tick_period(TICK_MILLISECONDS).map_err(|_| "Envoy refused a timer")?;
     Ok((Rc::new(config), Rc::new(shared)))
+}
+
+fn upstream(service: String, timeout_ms: u32) -> Upstream {
+    Upstream { service, timeout: Duration::from_millis(u64::from(timeout_ms)) }
 }

@@ -71,6 +71,7 @@ unsafe extern "C" {
 /// Buffers.
 pub(super) mod buffer {
     pub(in crate::adapter) const REQUEST_BODY: u32 = 0;
+    pub(in crate::adapter) const RESPONSE_BODY: u32 = 1;
     pub(in crate::adapter) const GRPC_ANSWER: u32 = 5;
     pub(in crate::adapter) const PLUGIN_CONFIGURATION: u32 = 7;
 }
@@ -79,6 +80,7 @@ pub(super) mod buffer {
 pub(super) mod map {
     pub(in crate::adapter) const REQUEST: u32 = 0;
     pub(in crate::adapter) const RESPONSE: u32 = 2;
+    pub(in crate::adapter) const RESPONSE_TRAILERS: u32 = 3;
 }
 
 /// Log levels.
@@ -129,9 +131,13 @@ pub(super) fn set_tick_period(milliseconds: u32) -> Result<(), Refused> {
 }
 
 pub(super) fn buffer(kind: u32, length: usize) -> Result<Vec<u8>, Refused> {
+    buffer_part(kind, 0, length)
+}
+
+pub(super) fn buffer_part(kind: u32, start: usize, length: usize) -> Result<Vec<u8>, Refused> {
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: Envoy writes a pointer and a size.
-    let status = unsafe { proxy_get_buffer_bytes(kind, 0, length, &raw mut data, &raw mut size) };
+    let status = unsafe { proxy_get_buffer_bytes(kind, start, length, &raw mut data, &raw mut size) };
     take(status, data, size)
 }
 
@@ -236,9 +242,10 @@ pub(super) fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {
     Ok(id)
 }
 
-pub(super) fn increment_metric(id: u32) -> Result<(), Refused> {
+pub(super) fn increment_metric(id: u32, by: usize) -> Result<(), Refused> {
+    let by = i64::try_from(by).map_err(|_| Refused)?;
     // SAFETY: no pointers.
-    ok(unsafe { proxy_increment_metric(id, 1) })
+    ok(unsafe { proxy_increment_metric(id, by) })
 }
 
 pub(super) fn record_metric(id: u32, value: u64) -> Result<(), Refused> {

@@ -9,11 +9,13 @@ use interdict_filter::event::{
     Event, Flow, GrpcAnswer, HeaderChange, LocalReply, RequestHead, ResponseHead, Surroundings,
 };
 use interdict_filter::metrics::Counter;
+use interdict_filter::outcome::Copied;
 use interdict_filter::stream::Stream;
 use interdict_proto::enforcement::{Edit, Enforcement, Obligation, Verdict};
 use interdict_proto::envoy::auth::{CheckResponse, DeniedHttpResponse, OkHttpResponse, check_response};
 use interdict_proto::envoy::core::{HeaderValue, HeaderValueOption};
 use interdict_proto::envoy::{rpc, types};
+use interdict_proto::outcome::Outcome;
 use prost::Message;
 use std::rc::Rc;
 
@@ -34,11 +36,13 @@ pub enum Did {
     Reply(LocalReply),
     Reset,
     Publish(String, String),
+    Copy(Copied),
 }
 
 /// Which operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fail {
+    Copy,
     Read,
     ShortRead,
     Call,
@@ -51,6 +55,9 @@ pub enum Fail {
 #[derive(Default)]
 pub struct FakeHost {
     pub body: Vec<u8>,
+    /// The piece of response body that is passing.
+    pub piece: Vec<u8>,
+    pub outcomes: Vec<Outcome>,
     pub did: Vec<Did>,
     pub sent: Vec<Vec<u8>>,
     pub metadata: Vec<(String, Vec<u8>)>,
@@ -120,6 +127,14 @@ impl Host for FakeHost {
         self.did.push(Did::Reply(reply.clone()));
         Ok(())
     }
+    fn response_body(&mut self, part: Copied) -> Result<Vec<u8>, Refused> {
+        self.did.push(Did::Copy(part));
+        self.outcome(Fail::Copy)?;
+        self.piece.get(part.start..part.start + part.length).map(<[u8]>::to_vec).ok_or(Refused)
+    }
+    fn report(&mut self, outcome: Outcome) {
+        self.outcomes.push(outcome);
+    }
     fn reset(&mut self) {
         self.did.push(Did::Reset);
     }
@@ -179,7 +194,20 @@ impl Bench {
         self.on(Event::ResponseHeaders(Box::new(ResponseHead {
             code_details: Some(details.to_owned()),
             content_type: Some(content_type.as_bytes().to_vec()),
+            status: Some(200),
+            ..ResponseHead::default()
         })))
+    }
+    /// A piece of the response passes; that it does is checked.
+    pub fn answer_piece(&mut self, piece: &[u8], end: bool) {
+        self.host.piece = piece.to_vec();
+        assert_eq!(self.on(Event::ResponseBody { size: piece.len(), end }), Flow::Continue);
+    }
+    /// The stream is over after 250 ms; what was reported, if anything.
+    pub fn done(&mut self) -> Option<Outcome> {
+        self.on(Event::Done { now: START + 250 * MILLI, status: None });
+        assert!(self.host.outcomes.len() <= 1);
+        self.host.outcomes.pop()
     }
     /// A stream whose Check is under way.
     pub fn checking(body: &[u8]) -> Self {
