@@ -30,12 +30,36 @@ pub struct NotCanonical {
 /// # Errors
 /// [`NotCanonical`] at the first byte that is wrong; a text that is not UTF-8 is refused before anything else.
 pub fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
-    if let Err(error) = str::from_utf8(bytes) {
-        return Err(NotCanonical { offset: error.valid_up_to(), what: "not UTF-8" });
-    }
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes)?;
     reader.value(0)?;
-    if reader.at == bytes.len() { Ok(()) } else { reader.wrong("something follows the value") }
+    reader.end()
+}
+
+/// The members of a canonical object that has exactly these names, in this order, as their texts; one pass for a
+/// check and a reading. `Ok(None)` is another canonical value. The caller's names are plain and in their order.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn members<'a, const N: usize>(
+    bytes: &'a [u8],
+    names: [&str; N],
+) -> Result<Option<[&'a str; N]>, NotCanonical> {
+    let mut reader = Reader::new(bytes)?;
+    let mut texts = [""; N];
+    let mut before = b'{';
+    for (name, text) in names.iter().zip(&mut texts) {
+        if !(reader.take(before) && reader.is_name(name)) {
+            return check(bytes).map(|()| None);
+        }
+        let start = reader.at;
+        reader.value(1)?;
+        *text = bytes.get(start..reader.at).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
+        before = b',';
+    }
+    if !reader.take(b'}') {
+        return check(bytes).map(|()| None);
+    }
+    reader.end().map(|()| Some(texts))
 }
 
 /// Reads bytes that are known to be UTF-8.
@@ -45,6 +69,26 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self, NotCanonical> {
+        match str::from_utf8(bytes) {
+            Ok(_) => Ok(Self { bytes, at: 0 }),
+            Err(error) => Err(NotCanonical { offset: error.valid_up_to(), what: "not UTF-8" }),
+        }
+    }
+
+    fn end(&self) -> Result<(), NotCanonical> {
+        if self.at == self.bytes.len() { Ok(()) } else { self.wrong("something follows the value") }
+    }
+
+    /// Takes a plain name with its colon, if it is next.
+    fn is_name(&mut self, name: &str) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = rest.strip_prefix(b"\"").and_then(|rest| rest.strip_prefix(name.as_bytes()));
+        let there = rest.is_some_and(|rest| rest.starts_with(b"\":"));
+        self.at += if there { name.len() + 3 } else { 0 };
+        there
+    }
+
     fn wrong<T>(&self, what: &'static str) -> Result<T, NotCanonical> {
         Err(NotCanonical { offset: self.at, what })
     }

@@ -1,6 +1,8 @@
 //! The record, from the outside: `examples.jsonl` is a whole little log, and these tests hold the types, the examples
 //! and the schema to each other.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod samples;
 
 use interdict_audit::record::{AnyBody, Entry, Kind, Moment, NO_PREV, RecordError, wrap};

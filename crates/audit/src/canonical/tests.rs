@@ -310,3 +310,51 @@ proptest! {
         prop_assert_eq!(check(&bytes).is_ok(), is_its_own_canonical_form(&bytes), "{}", bytes.escape_ascii());
     }
 }
+
+#[test]
+fn the_members_of_an_object_are_its_own_texts() {
+    let found = |text: &'static str| members(text.as_bytes(), ["a", "b"]);
+    assert_eq!(found(r#"{"a":[1,"x"],"b":{"a":0,"b":0}}"#), Ok(Some([r#"[1,"x"]"#, r#"{"a":0,"b":0}"#])));
+    for other in [
+        "{}",
+        "1",
+        "[]",
+        r#"{"a":1}"#,
+        r#"{"b":1}"#,
+        r#"{"a":1,"c":1}"#,
+        r#"{"a":1,"b":1,"c":1}"#,
+        r#"{"a":1,"aa":1,"b":1}"#,
+        r#"[{"a":1,"b":1}]"#,
+        r#"{"A":0,"a":1,"b":1}"#,
+    ] {
+        assert_eq!(found(other), Ok(None), "{other}");
+    }
+    for wrong in [
+        "",
+        "{",
+        r#"{"b":1,"a":1}"#,
+        r#"{"a":1,"b":1"#,
+        r#"{"a":1,"b":1}}"#,
+        r#"{"a":1,"b":1} "#,
+        r#"{"a":1,"b":1.0}"#,
+        r#"{"a": 1,"b":1}"#,
+        r#"{"a":1,"b":1,"b":1}"#,
+        r#"{"\u0061":1,"b":1}"#,
+        r#"{"a":,"b":1}"#,
+        r#"{"a":1,,"b":1}"#,
+        r#"{"a":1,"b":1,}"#,
+        "{\"a\":\"\n\",\"b\":1}",
+    ] {
+        assert_eq!(found(wrong).map_err(|_| ()), Err(()), "{wrong}");
+    }
+}
+
+/// The depth is counted from the outermost value in both ways of reading.
+#[test]
+fn members_are_nested_no_deeper_than_in_a_check() {
+    for depth in [MAX_DEPTH - 1, MAX_DEPTH] {
+        let text = format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(members(text.as_bytes(), ["a"]).is_ok(), check(text.as_bytes()).is_ok(), "{depth}");
+        assert_eq!(takes(&text), depth < MAX_DEPTH);
+    }
+}

@@ -1,8 +1,5 @@
 //! The frame around a body: written without looking at the body again, read strictly.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::labels::Kind;
 use super::{AnyBody, Count, Moment};
 use crate::canonical::{self, NotCanonical};
@@ -22,7 +19,7 @@ pub enum RecordError {
     NotCanonical(#[from] NotCanonical),
     /// The frame is not one of this version.
     #[error("the frame of the entry is wrong: {0}")]
-    Frame(String),
+    Frame(&'static str),
     /// The body is not one of its kind.
     #[error("the body is not a `{kind}`: {message}")]
     Body {
@@ -92,40 +89,38 @@ pub struct Entry<'a> {
     pub ts: Moment,
 }
 
-/// The frame as serde reads it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Frame<'a> {
-    #[serde(borrow)]
-    body: &'a RawValue,
-    kind: Kind,
-    prev: &'a str,
-    seq: u64,
-    tenant: &'a str,
-    ts: Moment,
-    v: u64,
+/// Members of the frame, in their order.
+const MEMBERS: [&str; 7] = ["body", "kind", "prev", "seq", "tenant", "ts", "v"];
+
+/// What stands between the quotes of a text. Nothing of a frame needs an escape, and one would not pass what comes next.
+fn unquoted(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
 }
 
 impl<'a> Entry<'a> {
-    /// Reads the frame of an entry, which must be canonical as a whole.
+    /// Reads the frame of an entry, which must be canonical as a whole. The body is [`Entry::body`]'s to judge.
     ///
     /// # Errors
     /// [`RecordError::NotCanonical`] and [`RecordError::Frame`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        canonical::check(bytes)?;
-        let wrong = |what: &str| RecordError::Frame(what.to_owned());
-        let frame: Frame<'a> =
-            serde_json::from_slice(bytes).map_err(|error| RecordError::Frame(error.to_string()))?;
-        if frame.v != VERSION {
-            return Err(RecordError::Frame(format!("version {} instead of {VERSION}", frame.v)));
+        let Some([body, kind, prev, seq, tenant, ts, version]) = canonical::members(bytes, MEMBERS)? else {
+            return Err(RecordError::Frame("its members are not body, kind, prev, seq, tenant, ts and v"));
+        };
+        let wrong = RecordError::Frame;
+        // First of all: nothing is known of the frame of another version.
+        if version.parse() != Ok(VERSION) {
+            return Err(wrong("`v` is not 1"));
         }
-        if !is_tenant(frame.tenant) {
-            return Err(wrong("the tenant is not a name"));
-        }
-        let prev =
-            hex::decode32(frame.prev).ok_or_else(|| wrong("`prev` is not 64 lower-case hex digits"))?;
-        let Frame { body, kind, seq, tenant, ts, .. } = frame;
-        Ok(Self { body: body.get(), kind, prev, seq, tenant, ts })
+        Ok(Self {
+            body,
+            kind: unquoted(kind).and_then(Kind::from_label).ok_or(wrong("`kind` is none of this version"))?,
+            prev: unquoted(prev)
+                .and_then(hex::decode32)
+                .ok_or(wrong("`prev` is not 64 lower-case hex digits"))?,
+            seq: seq.parse().map_err(|_| wrong("`seq` is not a number of an entry"))?,
+            tenant: unquoted(tenant).filter(|name| is_tenant(name)).ok_or(wrong("`tenant` is not a name"))?,
+            ts: unquoted(ts).and_then(Moment::parse).ok_or(wrong("`ts` is not a moment"))?,
+        })
     }
 
     /// Reads the body.

@@ -283,7 +283,7 @@ fn trouble() -> Vec<AnyBody> {
     };
     let down = Health { code: Some("audit.disk_full".into()), event: HealthEvent::Down, seconds: None };
     let up = Health { code: None, event: HealthEvent::Up, seconds: Some(Count::new(12)) };
-    let moment = |text| Moment::parse(text).unwrap();
+    let moment = |text| Moment::parse(text).unwrap_or_default();
     let gap = Gap {
         count: Count::new(3),
         from: moment("2026-11-21T14:30:02.001Z"),
