@@ -3,6 +3,7 @@
 
 mod address;
 mod audit;
+mod bundle;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use self::address::ListenAddress;
 pub use self::audit::{AuditArguments, AuditConfig, AuditDurability, ReadsWhenUnavailable, WitnessConfig};
+pub use self::bundle::{BundleConfig, SignatureConfig};
 pub use self::load::ConfigError;
 use crate::identity::{IdentityConfig, UpstreamCredentialConfig};
 
@@ -106,22 +108,6 @@ pub struct AdminListen {
 pub struct MetricsListen {
     /// `IP:port` (port 0 = any free one).
     pub address: std::net::SocketAddr,
-}
-
-/// Where the bundle comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BundleConfig {
-    /// Root folders, merged; at least one.
-    pub paths: Vec<PathBuf>,
-    /// How often the files are looked at, in seconds; 0 = never.
-    pub reload_seconds: u64,
-}
-
-impl Default for BundleConfig {
-    fn default() -> Self {
-        Self { paths: vec![PathBuf::from("policies")], reload_seconds: 2 }
-    }
 }
 
 /// Limits of a message (see `interdict_mcp::json::Limits`).

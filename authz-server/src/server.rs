@@ -26,7 +26,7 @@ use tonic::transport::Server;
 use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
 use crate::admin::{AdminState, AdminToken, TokenError};
-use crate::bundle::BundleKeeper;
+use crate::bundle::{BundleKeeper, NoEvents, Opening};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenAddress};
 use crate::decide::{Decider, Parts, Settings};
@@ -205,7 +205,8 @@ pub async fn decider(
 pub async fn rehearse(config: &Config) -> Result<String, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new());
-    let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
+    let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
+    let bundle = BundleKeeper::open(&config.bundle, opening)?;
     if let Some(admin) = &config.listen.admin {
         AdminToken::open(&admin.token_file)?;
     }
@@ -278,10 +279,8 @@ impl Running {
         }
         let (address, grpc) =
             grpc::serve_grpc(&config, Arc::clone(&decider), recording, stopping).await?;
-        if config.bundle.reload_seconds > 0 {
-            let period = Duration::from_secs(config.bundle.reload_seconds);
-            others.push(until(closing, Arc::clone(&bundle).watch(period)));
-        }
+        let period = Duration::from_secs(config.bundle.reload_seconds);
+        others.push(until(closing, Arc::clone(&bundle).watch(period)));
 
         let addresses = Addresses { grpc: address, admin, metrics: prometheus };
         warn_of_plain_text(&addresses, config.listen.grpc.tls.is_some());
@@ -384,7 +383,13 @@ struct Opened {
 /// Everything that reads files at start.
 fn open_files(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
     let evidence = Evidence::open(config, &clock, &metrics)?;
-    let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))?;
+    let opening = Opening {
+        kept: config.audit.enabled.then(|| config.audit.directory.join("bundles")),
+        events: Arc::new(NoEvents),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    };
+    let bundle = BundleKeeper::open(&config.bundle, opening)?;
     let recorder = evidence.as_ref().map(|evidence| Arc::new(evidence.log.clone()) as _);
     let store = SqliteStore::open_keeping(
         &config.approvals.database,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ConfigArgs, Failure, check_request, small_runtime};
-use crate::bundle::BundleKeeper;
+use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
 use crate::request::Answer;
@@ -56,7 +56,8 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
     let request = file.into_request()?;
     let metrics = Arc::new(Metrics::new());
     let wrong = |error: crate::server::ServeError| Failure::usage(error.to_string());
-    let bundle = BundleKeeper::open(&config.bundle, Arc::clone(&clock), Arc::clone(&metrics))
+    let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
+    let bundle = BundleKeeper::open(&config.bundle, opening)
         .map_err(|error| Failure::usage(format!("bundle: {error}")))?;
     // A key of its own: what it seals is shown, never opened again.
     let key = [0; 32];

@@ -69,7 +69,7 @@ impl Config {
         }
         self.identity.resolve_paths(base);
         self.upstream_credentials.iter_mut().for_each(|credential| credential.resolve_paths(base));
-        self.bundle.paths.iter_mut().for_each(absolute);
+        self.bundle.resolve(base);
         self.audit.resolve(base);
         absolute(&mut self.approvals.database);
         self.approvals.request_state_key_file.iter_mut().for_each(absolute);
@@ -89,10 +89,7 @@ impl Config {
                 "must leave 65536 bytes for headers beside `limits.max_body_bytes`",
             ));
         }
-        if self.bundle.paths.is_empty() {
-            return Err(ConfigError::at("bundle.paths", "is empty; name at least one folder with policies"));
-        }
-        within("bundle.reload_seconds", self.bundle.reload_seconds, 0, 86_400)?;
+        self.bundle.validate()?;
         within("limits.max_body_bytes", self.limits.max_body_bytes as u64, 1_024, 16_777_216)?;
         within("limits.max_depth", self.limits.max_depth as u64, 4, 128)?;
         within("limits.max_tokens", self.limits.max_tokens as u64, 100, 1_000_000)?;

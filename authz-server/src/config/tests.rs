@@ -107,6 +107,14 @@ fn a_value_that_cannot_be_is_refused_with_what_would_be_right() {
         ("audit: {witnesses: [{url: 'ftp://w/', key: a+b+c}]}", "audit.witnesses[0].url", "https"),
         ("audit: {witnesses: [{url: 'http://w/', key: abc}]}", "audit.witnesses[0].key", "name+hash+key"),
         ("bundle: {paths: []}", "bundle.paths", "at least one"),
+        ("bundle: {paths: [a, b], signature: {key_file: k}}", "bundle.paths", "build"),
+        ("bundle: {paths: [a], token_file: t}", "bundle.token_file", "bundle.url"),
+        ("bundle: {paths: [a], url: 'https://b.example/'}", "bundle.url", "one of them"),
+        ("bundle: {url: 'http://b.example/'}", "bundle.url", "https"),
+        ("bundle: {url: 'https://me:pw@b.example/'}", "bundle.url", "token_file"),
+        ("bundle: {max_age_seconds: 60, reload_seconds: 0}", "bundle.max_age_seconds", "reload_seconds"),
+        ("bundle: {max_age_seconds: 60, reload_seconds: 60}", "bundle.max_age_seconds", "reload_seconds"),
+        ("bundle: {timeout_seconds: 0}", "bundle.timeout_seconds", "between 1"),
         ("limits: {max_body_bytes: 10}", "limits.max_body_bytes", "between 1024"),
         ("limits: {max_body_bytes: 4190000}", "listen.grpc.max_message_bytes", "65536"),
         ("decision: {timeout_ms: 0}", "decision.timeout_ms", "between 1"),
@@ -178,6 +186,7 @@ fn keys() -> BTreeSet<String> {
     add("listen.admin", fields::<AdminListen>());
     add("listen.metrics", fields::<MetricsListen>());
     add("bundle", fields::<BundleConfig>());
+    add("bundle.signature", fields::<SignatureConfig>());
     add("identity", fields::<IdentityConfig>());
     add("identity.issuers[]", fields::<IssuerConfig>());
     add("identity.issuers[].jwks", fields::<JwksConfig>());

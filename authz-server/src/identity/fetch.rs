@@ -43,30 +43,7 @@ impl Source {
         }
         let url = config.url.as_deref().unwrap_or_default();
         let url = url::Url::parse(url).map_err(|error| error.to_string())?;
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("interdict/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT);
-        if is_loopback(&url) {
-            client = client.no_proxy();
-        }
-        if url.scheme() == "http" {
-            // Configuration allows it on loopback only. No authority is needed, so none is looked for.
-            client = client.tls_certs_only([]);
-        } else {
-            client = client.https_only(true);
-        }
-        if let Some(path) = &config.ca_file {
-            let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| format!("{}: {error}", path.display()))?;
-            if authorities.is_empty() {
-                return Err(format!("{}: holds no PEM certificate", path.display()));
-            }
-            client = client.tls_certs_only(authorities);
-        }
-        let client = client.build().map_err(|error| error.to_string())?;
+        let client = client(&url, config.ca_file.as_deref(), TIMEOUT)?;
         Ok(Self::Url(Box::new(Remote { client, url, bearer_token_file: config.bearer_token_file.clone() })))
     }
 
@@ -128,8 +105,41 @@ impl Remote {
     }
 }
 
+/// A client for this one URL, which is `https`, or `http` on a loopback address. It follows no redirect: who is asked, and
+/// who sees a token, is what the configuration says.
+pub(crate) fn client(
+    url: &url::Url,
+    ca_file: Option<&Path>,
+    timeout: Duration,
+) -> Result<reqwest::Client, String> {
+    let mut client = reqwest::Client::builder()
+        .user_agent(concat!("interdict/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(TIMEOUT.min(timeout))
+        .timeout(timeout);
+    if is_loopback(url) {
+        client = client.no_proxy();
+    }
+    if url.scheme() == "http" {
+        // Configuration allows it on loopback only. No authority is needed, so none is looked for.
+        client = client.tls_certs_only([]);
+    } else {
+        client = client.https_only(true);
+    }
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let authorities = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        if authorities.is_empty() {
+            return Err(format!("{}: holds no PEM certificate", path.display()));
+        }
+        client = client.tls_certs_only(authorities);
+    }
+    client.build().map_err(|error| error.to_string())
+}
+
 /// reqwest's own message says only that sending failed; the last cause says why.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;

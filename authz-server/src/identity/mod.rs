@@ -14,7 +14,7 @@ mod challenge;
 mod claims;
 pub mod config;
 mod error;
-mod fetch;
+pub(crate) mod fetch;
 mod jwks;
 mod keys;
 pub mod mint;

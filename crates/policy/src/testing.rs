@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use regorus::Value;
+use regorus::utils::limits::ExecutionTimerConfig;
 use serde::Serialize;
 
-use crate::bundle::{self, Source, TestRule};
-use crate::{BundleError, quiet};
+use crate::bundle::{self, Bundle, Loaded, Source, TestRule};
+use crate::limits::MemoryFuse;
+use crate::{BundleError, EvalLimits, quiet};
 
 /// How one test rule ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,64 +152,147 @@ fn ranges(lines: &[u32]) -> String {
     parts.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// Runs every rule named `test_…` in `*_test.rego` whose path contains `filter`, each on a fresh engine of the same
-/// kind and mode that decides.
+/// What the tests of a bundle may take when a server runs them before the bundle comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TestLimits {
+    /// Longest single test.
+    pub each: Duration,
+    /// All of them together.
+    pub all: Duration,
+    /// Bytes that the process may grow by.
+    pub memory_bytes: u64,
+}
+
+impl Default for TestLimits {
+    fn default() -> Self {
+        Self { each: Duration::from_secs(10), all: Duration::from_secs(60), memory_bytes: 512 << 20 }
+    }
+}
+
+/// A bundle that loads, with its tests: what is looked at before it comes into force.
+#[derive(Debug)]
+pub struct Candidate {
+    loaded: Loaded,
+}
+
+impl Candidate {
+    /// Checks what was read, its tests included.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(source: &Source) -> Result<Self, BundleError> {
+        Ok(Self { loaded: bundle::load_with_tests(source)? })
+    }
+
+    /// The bundle without its tests.
+    #[must_use]
+    pub fn bundle(&self) -> &Bundle {
+        &self.loaded.bundle
+    }
+
+    /// Runs every rule named `test_…` in `*_test.rego` whose path contains `filter`, each on a fresh engine of the same
+    /// kind and mode that decides.
+    ///
+    /// # Errors
+    /// The tests together take longer than the limits say.
+    pub fn run_tests(
+        &self,
+        filter: Option<&str>,
+        limits: Option<TestLimits>,
+    ) -> Result<TestReport, BundleError> {
+        let mut run = Run::new(&self.loaded)?;
+        let start = Instant::now();
+        let _fuse = limits.map(|limits| {
+            MemoryFuse::arm(EvalLimits { time: limits.all, memory_bytes: limits.memory_bytes })
+        });
+        for test in &self.loaded.tests {
+            if filter.is_some_and(|filter| !test.path.contains(filter)) {
+                continue;
+            }
+            run.one(test, limits);
+            if limits.is_some_and(|limits| start.elapsed() > limits.all) {
+                let message = "The tests of the bundle together take longer than they may.";
+                return Err(BundleError::new("bundle.tests_too_slow", message).at(&test.file, None));
+            }
+        }
+        Ok(run.report())
+    }
+}
+
+/// Runs the tests of these roots without limits, for people.
 ///
 /// # Errors
 /// The bundle itself is wrong.
 pub fn run_tests(roots: &[PathBuf], filter: Option<&str>) -> Result<TestReport, BundleError> {
-    let loaded = bundle::load_with_tests(&Source::read(roots, false)?)?;
-    let mut report = TestReport::default();
-    let mut lines: BTreeMap<PathBuf, (BTreeSet<u32>, BTreeSet<u32>)> = BTreeMap::new();
-    for file in &loaded.policy_files {
-        lines.insert(file.clone(), Default::default());
-    }
-    let broken = |error: String| BundleError::new("bundle.rego", error);
-    let mut base = loaded.with_tests.engine(None).map_err(broken)?;
-    base.add_data(loaded.with_tests.data()).map_err(|error| broken(error.to_string()))?;
-    base.set_gather_prints(true);
-    base.set_enable_coverage(true);
-    // Compiled once; every test runs on a clone. What is wrong shows in the tests.
-    if let Some(first) = loaded.tests.first() {
-        let _ = base.compile_with_entrypoint(&first.path.as_str().into());
-    }
-    for test in loaded.tests {
-        if filter.is_some_and(|filter| !test.path.contains(filter)) {
-            continue;
+    Candidate::load(&Source::read(roots, false)?)?.run_tests(filter, None)
+}
+
+/// Tests being run.
+struct Run {
+    /// Compiled once; every test runs on a clone.
+    base: regorus::Engine,
+    report: TestReport,
+    /// Covered and other lines of each policy file.
+    lines: BTreeMap<PathBuf, (BTreeSet<u32>, BTreeSet<u32>)>,
+}
+
+impl Run {
+    fn new(loaded: &Loaded) -> Result<Self, BundleError> {
+        let broken = |error: String| BundleError::new("bundle.rego", error);
+        let mut base = loaded.with_tests.engine(None).map_err(broken)?;
+        base.add_data(loaded.with_tests.data()).map_err(|error| broken(error.to_string()))?;
+        base.set_gather_prints(true);
+        base.set_enable_coverage(true);
+        // What is wrong shows in the tests.
+        if let Some(first) = loaded.tests.first() {
+            let _ = base.compile_with_entrypoint(&first.path.as_str().into());
         }
-        let mut engine = base.clone();
+        let lines = loaded.policy_files.iter().map(|file| (file.clone(), Default::default())).collect();
+        Ok(Self { base, report: TestReport::default(), lines })
+    }
+
+    fn one(&mut self, test: &TestRule, limits: Option<TestLimits>) {
+        let mut engine = self.base.clone();
+        if let Some(limits) = limits {
+            engine.set_execution_timer_config(ExecutionTimerConfig {
+                limit: limits.each,
+                check_interval: EvalLimits::STEPS,
+            });
+        }
         let start = Instant::now();
-        let outcome = run_one(&mut engine, &test);
+        let outcome = run_one(&mut engine, test);
         match outcome {
-            TestOutcome::Pass => report.passed += 1,
-            _ => report.failed += 1,
+            TestOutcome::Pass => self.report.passed += 1,
+            _ => self.report.failed += 1,
         }
         if let Ok(coverage) = engine.get_coverage_report() {
             for file in coverage.files {
-                if let Some((covered, not_covered)) = lines.get_mut(&PathBuf::from(&file.path)) {
+                if let Some((covered, not_covered)) = self.lines.get_mut(&PathBuf::from(&file.path)) {
                     covered.extend(file.covered);
                     not_covered.extend(file.not_covered);
                 }
             }
         }
-        report.results.push(TestResult {
-            name: test.path,
-            file: test.file,
+        self.report.results.push(TestResult {
+            name: test.path.clone(),
+            file: test.file.clone(),
             outcome,
             prints: engine.take_prints().unwrap_or_default(),
             micros: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
     }
-    report.results.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
-    report.coverage = lines
-        .into_iter()
-        .map(|(file, (covered, not_covered))| FileCoverage {
+
+    fn report(self) -> TestReport {
+        let mut report = self.report;
+        report.results.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+        let coverage = self.lines.into_iter().map(|(file, (covered, not_covered))| FileCoverage {
             file,
             not_covered: not_covered.difference(&covered).copied().collect(),
             covered: covered.into_iter().collect(),
-        })
-        .collect();
-    Ok(report)
+        });
+        report.coverage = coverage.collect();
+        report
+    }
 }
 
 fn run_one(engine: &mut regorus::Engine, test: &TestRule) -> TestOutcome {

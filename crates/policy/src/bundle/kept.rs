@@ -1,16 +1,16 @@
-//! Content addressing: the list of files, its digest, and the form in which a bundle is kept for replay.
+//! Content addressing: the list of files, its digest, and the form in which a bundle is kept for replay. The form itself
+//! is the audit crate's, which proves it without knowing what a bundle means.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use interdict_audit::bundle::{self as form, KeptFile, Manifest as FileList, ManifestFile as Listed};
+use interdict_audit::hex;
 use sha2::{Digest as _, Sha256};
 
+use super::Kind;
 use super::files::{self, MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, RawFile, Source, SourceFile, SourceRoot};
-use super::{Kind, hex};
 use crate::BundleError;
 
-/// Text before the list of files in what is hashed: the digest of a bundle is the digest of nothing else.
-const DOMAIN: &[u8] = b"interdict bundle 2\n";
 /// Largest kept bundle: text grows at most sixfold in JSON, and most of it does not grow.
 const MAX_KEPT_BYTES: usize = 6 * MAX_BYTES as usize;
 
@@ -25,90 +25,53 @@ pub struct BundleFile {
     pub text: String,
 }
 
-/// One file in the list. The members stand in the order of their names, so that plain serialisation is canonical JSON
-/// (RFC 8785).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listed {
-    name: String,
-    sha256: String,
-    size: u64,
-}
-
-/// The list of files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FileList {
-    files: Vec<Listed>,
-    v: u8,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptFile {
-    name: String,
-    sha256: String,
-    text: String,
-}
-
-/// A kept bundle as JSON.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    v: u8,
-    digest: String,
-    manifest: FileList,
-    files: Vec<KeptFile>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    signatures: Option<Vec<String>>,
-}
-
-impl FileList {
-    pub(crate) fn of<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> Self {
-        let listed = |file: &SourceFile| Listed {
-            name: file.name.clone(),
-            sha256: sha256(&file.text),
-            size: file.text.len() as u64,
-        };
-        let mut files: Vec<Listed> =
-            files.into_iter().filter(|file| file.kind != Kind::Test).map(listed).collect();
-        files.sort();
-        Self { files, v: 2 }
-    }
-
-    /// Canonical JSON.
-    pub(crate) fn canonical(&self) -> Vec<u8> {
-        // Strings and a number: it cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    pub(crate) fn digest(&self) -> String {
-        hex(&Sha256::new_with_prefix(DOMAIN).chain_update(self.canonical()).finalize())
-    }
-}
-
 fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// What files are sorted by.
+pub(crate) fn order(file: &SourceFile) -> (String, String) {
+    (file.name.clone(), sha256(&file.text))
+}
+
+/// The list of files that the digest is over.
+pub(crate) fn manifest(files: &[SourceFile]) -> FileList {
+    let listed = |file: &SourceFile| Listed {
+        name: file.name.clone(),
+        sha256: sha256(&file.text),
+        size: file.text.len() as u64,
+    };
+    let mut files: Vec<Listed> = files.iter().filter(|file| file.kind != Kind::Test).map(listed).collect();
+    files.sort();
+    FileList { files, v: 2 }
+}
+
+/// Canonical JSON: members in the order of their names, texts and integers only.
+pub(crate) fn canonical(list: &FileList) -> Vec<u8> {
+    serde_json::to_vec(list).unwrap_or_default()
+}
+
+pub(crate) fn digest(list: &FileList) -> Result<String, BundleError> {
+    list.digest().map_err(wrong)
 }
 
 fn wrong(message: impl Into<String>) -> BundleError {
     BundleError::new("bundle.kept", message)
 }
 
-/// The kept form.
-pub(crate) fn keep(files: &[SourceFile], signatures: &[String]) -> Vec<u8> {
-    let manifest = FileList::of(files);
-    let mut kept: Vec<KeptFile> = files
-        .iter()
-        .map(|file| KeptFile { name: file.name.clone(), sha256: sha256(&file.text), text: file.text.clone() })
-        .collect();
-    kept.sort_by(|one, other| (&one.name, &one.sha256).cmp(&(&other.name, &other.sha256)));
-    let kept = Kept {
+/// The kept form of files that are in order.
+pub(crate) fn keep(digest: &str, files: &[SourceFile], signatures: &[String]) -> Vec<u8> {
+    let kept_file = |file: &SourceFile| KeptFile {
+        name: file.name.clone(),
+        sha256: sha256(&file.text),
+        text: file.text.clone(),
+    };
+    let kept = form::KeptBundle {
+        digest: digest.to_owned(),
+        files: files.iter().map(kept_file).collect(),
+        manifest: manifest(files),
+        signatures: signatures.to_vec(),
         v: 1,
-        digest: manifest.digest(),
-        manifest,
-        files: kept,
-        signatures: (!signatures.is_empty()).then(|| signatures.to_vec()),
     };
     serde_json::to_vec(&kept).unwrap_or_default()
 }
@@ -133,7 +96,7 @@ impl KeptBundle {
         if bytes.len() > MAX_KEPT_BYTES {
             return Err(wrong(format!("A kept bundle has at most {MAX_KEPT_BYTES} bytes.")));
         }
-        let kept: Kept = serde_json::from_slice(bytes)
+        let kept: form::KeptBundle = serde_json::from_slice(bytes)
             .map_err(|error| wrong(format!("This is no kept bundle: {error}.")))?;
         if kept.v != 1 || kept.manifest.v != 2 {
             return Err(wrong("The kept bundle is of a form that this version does not know."));
@@ -143,7 +106,7 @@ impl KeptBundle {
         if listed != kept.manifest.files || !kept.manifest.files.is_sorted() {
             return Err(wrong("The list of files is not that of the files, or not in order."));
         }
-        let digest = kept.manifest.digest();
+        let digest = digest(&kept.manifest)?;
         if digest != kept.digest {
             return Err(wrong(format!("The digest is {digest}, and not {} as it says.", kept.digest)));
         }
@@ -155,7 +118,7 @@ impl KeptBundle {
             let root = if *times == 1 { String::new() } else { format!("#{times}") };
             files.push(BundleFile { root, name, text });
         }
-        Ok(Self { digest, files, signatures: kept.signatures.unwrap_or_default() })
+        Ok(Self { digest, files, signatures: kept.signatures })
     }
 }
 

@@ -18,7 +18,6 @@ mod tarball;
 mod traps;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,11 +25,10 @@ use self::data::Data;
 pub(crate) use self::data::read_yaml;
 use self::files::{Kind, SourceFile};
 pub use self::files::{RawFile, SIGNATURES, Source, SourceRoot, is_decisive};
-use self::kept::FileList;
 pub use self::kept::{BundleFile, KeptBundle};
 pub use self::manifest::{Manifest, Term};
 pub(crate) use self::program::{Program, Set};
-pub(crate) use self::rego::location;
+pub(crate) use self::rego::{elements, location, path_of, tree};
 use self::rego::{Module, RuleKind};
 pub use self::tarball::{MAX_ARCHIVE_BYTES, write_tarball};
 pub(crate) use self::traps::watch;
@@ -45,7 +43,7 @@ pub struct Bundle {
 #[derive(Debug)]
 struct Inner {
     digest: String,
-    /// What takes part in decisions, in the order in which it was read.
+    /// What takes part in decisions, sorted by name and hash.
     files: Arc<[SourceFile]>,
     manifest: Option<Manifest>,
     topics: check::Topics,
@@ -91,6 +89,9 @@ impl Bundle {
     pub fn from_source(source: &Source) -> Result<Self, BundleError> {
         let mut files = source.files()?;
         files.retain(|file| file.kind != Kind::Test);
+        // Of two mistakes the engine reports the one that it was given first: the same files decide the same, whatever
+        // the order of their roots.
+        files.sort_by(|one, other| (&one.name, &one.text).cmp(&(&other.name, &other.text)));
         Ok(load(files)?.bundle)
     }
 
@@ -113,10 +114,10 @@ impl Bundle {
     /// Everything that [`Bundle::from_kept`] needs, as JSON, with the signatures that it came with.
     #[must_use]
     pub fn keep(&self, signatures: &[String]) -> Vec<u8> {
-        kept::keep(&self.inner.files, signatures)
+        kept::keep(&self.inner.digest, &self.inner.files, signatures)
     }
 
-    /// The files that take part in decisions, in the order in which they were read.
+    /// The files that take part in decisions, sorted by name and hash.
     pub fn files(&self) -> impl Iterator<Item = BundleFile> {
         self.inner.files.iter().map(|file| BundleFile {
             root: file.root.clone(),
@@ -128,7 +129,7 @@ impl Bundle {
     /// The list of files that the digest is over, as canonical JSON.
     #[must_use]
     pub fn file_list(&self) -> Vec<u8> {
-        FileList::of(self.inner.files.iter()).canonical()
+        kept::canonical(&kept::manifest(&self.inner.files))
     }
 
     /// What the bundle says of itself: the `.manifest` of the first root that has one.
@@ -224,7 +225,10 @@ pub(crate) fn load_with_tests(source: &Source) -> Result<Loaded, BundleError> {
     load(source.files()?)
 }
 
-fn load(files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
+fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
+    // Where files were and in which order the roots were named says nothing: the same content is the same engine, down
+    // to which of two errors it meets first.
+    files.sort_by_cached_key(kept::order);
     let mut registry = Registry::default();
     let manifests = manifests(&files)?;
     let mut data = Data::default();
@@ -265,7 +269,7 @@ fn load(files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
     let named = files.iter().find(|file| file.kind == Kind::Manifest);
     let manifest = named.and_then(|file| manifests.get(&file.root)).cloned();
     let inner = Inner {
-        digest: FileList::of(&files).digest(),
+        digest: kept::digest(&kept::manifest(&files))?,
         files: files.iter().filter(|file| file.kind != Kind::Test).cloned().collect(),
         manifest,
         topics,
@@ -371,12 +375,4 @@ fn add_tests(
         }
     }
     Ok((with_tests, rules))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

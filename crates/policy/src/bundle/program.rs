@@ -25,6 +25,8 @@ pub(crate) struct Program {
 #[derive(Debug, Clone)]
 struct Policy {
     name: String,
+    /// Name inside of its root: all of it that the bundle's digest covers.
+    inner_name: String,
     /// With strict comparisons, for the interpreter.
     text: String,
     /// As it was written, for the bytecode machine, where comparisons are checked otherwise.
@@ -97,12 +99,18 @@ impl Program {
     pub(crate) fn add(&mut self, file: &SourceFile, text: String, module: &Module) {
         self.policies.push(Policy {
             name: file.path.display().to_string(),
+            inner_name: file.name.clone(),
             text,
             plain: file.text.clone(),
             interpreter_only: module.interpreter_only,
             package: module.package.clone(),
             references: module.references.clone(),
         });
+    }
+
+    /// The name inside of its root of the file that the engine knows by its path.
+    pub(crate) fn name_of(&self, path: &str) -> Option<&str> {
+        self.policies.iter().find(|policy| policy.name == path).map(|policy| policy.inner_name.as_str())
     }
 
     pub(crate) fn sets(&self) -> &[Set] {
