@@ -33,7 +33,9 @@ texts := {text | walk(input.mcp.arguments, [_, text]); is_string(text)} | {name 
 # A whole word, also behind the version of a MySQL comment that is executed (`/*!50000DROP*/`) or a written-out escape
 # (`\n`, `\u0020`): many servers parse text that is JSON. No encoder escapes letters, so an escaped one (`\u0044ROP`) hides
 # a word and counts as found. Decoding the text instead would see only what both parsers take for JSON.
-verbs := `(?i)(?:\b|[0-9]|\\[bfnrt]|\\u[0-9a-f]{4})(?:delete|drop|truncate|purge)\b|\\(?:u00|x)(?:[46][1-9a-f]|[57][0-9a])`
+#
+# Letters of other alphabets end a word: `\b` would mean ASCII to one implementation of Rego and Unicode to another.
+verbs := `(?i)(?:^|[^a-z_]|\\[bfnrt]|\\u[0-9a-f]{4})(?:delete|drop|truncate|purge)(?:[^a-z0-9_]|$)|\\(?:u00|x)(?:[46][1-9a-f]|[57][0-9a])`
 
 reasons := {
 	"tool": {"code": "destructive_tool", "message": "The tool destroys what it is called on."},

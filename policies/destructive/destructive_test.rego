@@ -30,6 +30,15 @@ test_verbs_in_any_string_and_case if {
 	}
 }
 
+test_letters_of_other_alphabets_end_a_word if {
+	every text in ["édrop", "dropé", "drop中", "٣drop", "drop٣", "\u0301drop", "drop‿x"] {
+		denied({"sql": "deny"}, {"q": text}) == {"destructive_sql"}
+	}
+	every text in ["_drop", "drop_", "dropſ", "Kdrop", "ｄｒｏｐ"] {
+		denied({"sql": "deny"}, {"q": text}) == set()
+	}
+}
+
 test_verbs_in_member_names if denied({"sql": "deny"}, {"delete from t": 1}) == {"destructive_sql"}
 
 test_verbs_in_comments_that_are_executed if {
