@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
 
-use crate::bundle::{Bundle, Set, location};
+use crate::bundle::{Bundle, Program, Set, location};
 use crate::input::Documents;
 use crate::limits::MemoryFuse;
 use crate::machine::{Answer, Machine};
@@ -238,7 +238,7 @@ impl Evaluator {
             }
             Ok(Err(error)) => {
                 let text = error.to_string();
-                let decision = failed(&text, error.downcast_ref());
+                let decision = failed(&text, error.downcast_ref(), self.bundle.program());
                 self.last_error = Some(text);
                 Err(decision)
             }
@@ -270,8 +270,9 @@ fn memory_limit() -> Decision {
     outcome::failure("policy.memory_limit", "The evaluation took more memory than its limit.")
 }
 
-/// Turns an engine's error into a Deny. The error's text may quote argument values, so only the place is kept.
-fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
+/// Turns an engine's error into a Deny. The error's text may quote argument values, so only the place is kept; and the
+/// file by its name in the bundle, because the same bundle decides the same wherever it lies.
+fn failed(text: &str, limit: Option<&LimitError>, program: &Program) -> Decision {
     // Inside of a function regorus turns the typed error into text, so both are looked at.
     if matches!(limit, Some(LimitError::TimeLimitExceeded { .. }))
         || text.contains("execution exceeded time limit")
@@ -284,7 +285,8 @@ fn failed(text: &str, limit: Option<&LimitError>) -> Decision {
         return memory_limit();
     }
     match location(text) {
-        Some((file, line)) => {
+        Some((path, line)) => {
+            let file = program.name_of(path).unwrap_or("?");
             outcome::failure("policy.evaluation_error", &format!("Evaluation failed at {file}:{line}."))
         }
         None => outcome::failure("policy.evaluation_error", "Evaluation failed."),

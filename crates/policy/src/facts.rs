@@ -10,7 +10,7 @@ use std::fmt;
 use interdict_mcp::json;
 use interdict_proto::enforcement::EnforcerKind;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{ApprovalFact, Arguments, HttpFact, McpFact, MessageKind, Principal};
@@ -176,7 +176,7 @@ pub struct Mcp {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub task_ids: Vec<Cow<'static, str>>,
     /// The arguments as they stood in the body, byte for byte. Last, so that the live side can append them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<RawValue>>,
 }
 
@@ -252,6 +252,11 @@ impl Facts {
             approval: approval.as_ref(),
         }))
     }
+}
+
+/// Arguments that are `null` are not the same as none.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(value).map(Some)
 }
 
 /// Reads the arguments with the reader that read the body. The body's limits have let them through once; which numbers

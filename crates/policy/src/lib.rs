@@ -4,7 +4,7 @@
 //! made from it turns the [`Facts`] of a request into one [`Decision`]; it never fails: an error, a panic, an undefined
 //! result, a wrong type or a limit that is hit anywhere in evaluation is a Deny with its own `policy.*` code. The
 //! decision is a pure function of (bundle, facts): a bundle that calls an impure built-in is refused at load. So facts
-//! that were kept can be judged again, with the same bundle or another one.
+//! that were kept can be judged again, with the same bundle or another one: see [`replay`].
 //!
 //! regorus stays inside this crate; `docs/decisions/0001-rego-engine-mode.md` says which of its engines is used and
 //! why. `docs/policy-input.md` describes the input document, `policies/README.md` how policies are written.
@@ -21,6 +21,7 @@ mod machine;
 mod outcome;
 mod quiet;
 mod registry;
+pub mod replay;
 mod testing;
 
 pub use bundle::{
