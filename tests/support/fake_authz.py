@@ -13,8 +13,10 @@ import grpc
 from support import protobuf
 
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
+Taking = Callable[[list[protobuf.Outcome]], int]
 
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
+REPORT = "/interdict.v1.Outcomes/Report"
 
 
 def always(response: bytes) -> Answer:
@@ -40,11 +42,16 @@ def silent(until: threading.Event) -> Answer:
 
 
 class FakeAuthz:
-    """Serves Check on a loopback port; `answer` may be replaced at any time; `requests` holds what was asked."""
+    """Serves Check on a loopback port; `answer` may be replaced at any time; `requests` holds what was asked.
+
+    It serves Report too: `outcomes` holds what was told, call by call, and `taking` says how many of a batch are taken.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
+        self.outcomes: list[list[protobuf.Outcome]] = []
+        self.taking: Taking = len
         self._server = grpc.server(ThreadPoolExecutor(32))
         self._server.add_generic_rpc_handlers((_Handler(self),))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
@@ -71,6 +78,8 @@ class _Handler(grpc.GenericRpcHandler):
         self._owner = owner
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        if call.method == REPORT:
+            return grpc.unary_unary_rpc_method_handler(self._report)
         if call.method != CHECK:
             return None
 
@@ -79,3 +88,8 @@ class _Handler(grpc.GenericRpcHandler):
             return self._owner.answer(request, context)
 
         return grpc.unary_unary_rpc_method_handler(handle)
+
+    def _report(self, request: bytes, _context: grpc.ServicerContext) -> bytes:
+        batch = protobuf.outcomes(request)
+        self._owner.outcomes.append(batch)
+        return protobuf.field(1, self._owner.taking(batch))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 Value = int | bytes
 
@@ -111,3 +112,47 @@ def denied_response(http_status: int, body: str, *, grpc_code: int = 7) -> bytes
 def request_body(check_request: bytes) -> bytes:
     """attributes.request.http.raw_body of a CheckRequest."""
     return get(check_request, 1, 4, 2, 12)
+
+
+# --- interdict.v1.Outcomes --------------------------------------------------------------------------------------------
+
+ENDED = ("", "complete", "reset", "local_reply")
+RPC = ("", "result", "tool_error", "error", "none", "unread")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    decision_id: str
+    http_status: int
+    bytes: int
+    duration_us: int
+    ended: str
+    rpc: str
+    rpc_code: int | None
+    grpc_status: int | None
+
+
+def outcomes(report_request: bytes) -> list[Outcome]:
+    """The outcomes of a ReportRequest."""
+    return [_outcome(value) for key, value in fields(report_request) if key == 1 and isinstance(value, bytes)]
+
+
+def _outcome(message: bytes) -> Outcome:
+    found = dict(fields(message))
+
+    def number(key: int) -> int:
+        value = found.get(key, 0)
+        assert isinstance(value, int)
+        return value
+
+    code = number(7)
+    return Outcome(
+        get(message, 1).decode(),
+        number(2),
+        number(3),
+        number(4),
+        ENDED[number(5)],
+        RPC[number(6)],
+        (code >> 1) ^ -(code & 1) if 7 in found else None,
+        number(8) if 8 in found else None,
+    )
