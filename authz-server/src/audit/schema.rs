@@ -1,0 +1,239 @@
+//! The database of one tenant: its tables, its settings, who it belongs to.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::AuditError;
+use super::directory::open_private;
+use super::failure::{self, CORRUPT, UNAVAILABLE};
+
+/// The version that this server writes, in `user_version`.
+const VERSION: i64 = 1;
+/// "Interdict log", so that another program's database is not taken for ours (`application_id`).
+const APPLICATION: i64 = 0x4944_4c47;
+
+/// Two to three entries with their sealed inputs fit on a page; `docs/decisions/0004-audit-log.md` has the figures.
+const PAGE_BYTES: u32 = 8_192;
+
+/// The write-ahead log is written to this length before it is used, so that a commit only overwrites: when a file
+/// grows, syncing it means syncing its length too, which doubles the time.
+const WAL_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The entry expects an outcome.
+pub(crate) const EXPECTS_OUTCOME: i64 = 1;
+/// The entry is an outcome.
+pub(crate) const IS_OUTCOME: i64 = 2;
+/// The entry says that there was no outcome in time.
+pub(crate) const IS_MISSING: i64 = 4;
+
+/// Entries are append-only, and so is everything else but the last tile of each level. The index is all that is known
+/// of outcomes without reading entries.
+const SCHEMA: &str = "
+CREATE TABLE entries (
+  seq         INTEGER PRIMARY KEY,
+  ts          INTEGER NOT NULL,
+  flags       INTEGER NOT NULL,
+  decision_id BLOB,
+  record      BLOB NOT NULL,
+  sealed      BLOB
+) STRICT;
+CREATE INDEX by_decision ON entries (decision_id, flags, ts) WHERE decision_id IS NOT NULL;
+CREATE TABLE tiles (place INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, at INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+";
+
+/// The row of a tile: level in the upper bits, index in the lower ones.
+pub(crate) fn place(level: u8, index: u64) -> Option<i64> {
+    let level = i64::from(level).checked_shl(56).filter(|_| level < 8)?;
+    i64::try_from(index).ok().filter(|index| *index < 1 << 56).map(|index| level | index)
+}
+
+/// Opens or creates a database for writing.
+pub(crate) fn open(file: &Path, tenant: &str) -> Result<Connection, AuditError> {
+    let refuse = |error: &rusqlite::Error| failure::of_sqlite(error, &file.display().to_string());
+    open_private(file, std::fs::OpenOptions::new().read(true).append(true).create(true))
+        .map_err(|error| failure::of_io(&error, &format!("{} cannot be opened", file.display())))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(|error| refuse(&error))?;
+    prepare(&mut connection, tenant).map_err(|problem| match problem {
+        Problem::Sqlite(error) => refuse(&error),
+        Problem::Other(code, message) => AuditError::new(code, format!("{}: {message}", file.display())),
+    })?;
+    Ok(connection)
+}
+
+enum Problem {
+    Sqlite(rusqlite::Error),
+    Other(&'static str, String),
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn prepare(connection: &mut Connection, tenant: &str) -> Result<(), Problem> {
+    connection.busy_timeout(Duration::from_secs(1))?;
+    // Before the write-ahead log is switched on, the only time at which it counts.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        let message = format!("the file system does not support a write-ahead log (journal mode is {mode})");
+        return Err(Problem::Other(UNAVAILABLE, message));
+    }
+    connection.pragma_update(None, "synchronous", "normal")?;
+    // Moving pages into the database is work of the background, never of an append.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    migrate(connection, tenant)
+}
+
+fn migrate(connection: &mut Connection, tenant: &str) -> Result<(), Problem> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (version, application) = (number("user_version")?, number("application_id")?);
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (version, application) {
+        (VERSION, APPLICATION) => {}
+        (0, 0) if tables == 0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.execute("INSERT INTO about VALUES ('tenant', ?)", [tenant])?;
+        }
+        (newer, APPLICATION) => {
+            let message =
+                format!("has schema version {newer}, this server knows {VERSION}; use the newer server");
+            return Err(Problem::Other(UNAVAILABLE, message));
+        }
+        _ => return Err(Problem::Other(CORRUPT, "is the database of another program".to_owned())),
+    }
+    let owner: Option<String> = transaction
+        .query_row("SELECT value FROM about WHERE name = 'tenant'", [], |row| row.get(0))
+        .optional()?;
+    if owner.as_deref() != Some(tenant) {
+        return Err(Problem::Other(CORRUPT, "is the log of another tenant".to_owned()));
+    }
+    transaction.commit().map_err(Problem::from)
+}
+
+/// Opens a database for reading; works beside a running server and without one.
+pub(crate) fn open_for_reading(file: &Path) -> Result<Connection, AuditError> {
+    let refuse = |error: &rusqlite::Error| failure::of_sqlite(error, &file.display().to_string());
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file, flags).map_err(|error| refuse(&error))?;
+    let checked = |connection: &Connection| {
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))
+    };
+    let (connection, application) = match checked(&connection) {
+        Ok(application) => (connection, application),
+        // A folder in which nothing can be written has no place for the memory that readers share; then nobody writes
+        // there either.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            let connection =
+                Connection::open_with_flags(immutable(file), flags).map_err(|error| refuse(&error))?;
+            let application = checked(&connection).map_err(|error| refuse(&error))?;
+            (connection, application)
+        }
+        Err(error) => return Err(refuse(&error)),
+    };
+    if application != APPLICATION {
+        return Err(AuditError::new(CORRUPT, format!("{} is no log", file.display())));
+    }
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn immutable(file: &Path) -> String {
+    let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?immutable=1")
+}
+
+/// The write-ahead log of a database that this process has open, at its full length. Closing and opening this file
+/// does no harm: SQLite's locks are on another one.
+pub(crate) fn grown_wal(file: &Path) -> Result<std::fs::File, AuditError> {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    let grow = || {
+        let wal = std::fs::OpenOptions::new().read(true).append(true).open(&name)?;
+        let length = wal.metadata()?.len();
+        let zeros = vec![0; 64 * 1024];
+        let mut missing = WAL_BYTES.saturating_sub(length);
+        while missing > 0 {
+            let piece = zeros.get(..usize::try_from(missing).unwrap_or(zeros.len()).min(zeros.len()));
+            let written = (&wal).write(piece.unwrap_or(&zeros))?;
+            missing = missing.saturating_sub(written as u64);
+        }
+        wal.sync_all()?;
+        Ok(wal)
+    };
+    grow().map_err(|error| failure::of_io(&error, "the write-ahead log cannot be prepared"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::failure::LOCKED;
+
+    #[test]
+    fn a_database_of_another_program_or_another_tenant_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        drop(open(&file, "acme").unwrap());
+        drop(open(&file, "acme").unwrap());
+        let other = open(&file, "globex").unwrap_err();
+        assert_eq!(other.code, CORRUPT);
+        assert!(other.message.contains("another tenant"), "{other}");
+        let foreign = folder.path().join("foreign.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        assert_eq!(open(&foreign, "acme").unwrap_err().code, CORRUPT);
+        let text = folder.path().join("text.db");
+        std::fs::write(&text, "not a database, but long enough to be taken for one ".repeat(40)).unwrap();
+        assert_eq!(open(&text, "acme").unwrap_err().code, CORRUPT);
+    }
+
+    #[test]
+    fn a_database_that_somebody_writes_to_is_locked_after_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        let mut holder = open(&file, "acme").unwrap();
+        let _held = holder.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        assert_eq!(open(&file, "acme").unwrap_err().code, LOCKED);
+    }
+
+    #[test]
+    fn a_write_ahead_log_of_zeros_behind_the_frames_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        let writer = open(&file, "acme").unwrap();
+        let wal = grown_wal(&file).unwrap();
+        assert!(wal.metadata().unwrap().len() >= WAL_BYTES);
+        writer.execute("INSERT INTO checkpoints VALUES (1, 2, 'n')", []).unwrap();
+        // A copy as a kill would leave it: main file and write-ahead log, without the shared memory.
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(&file, &copy).unwrap();
+        std::fs::copy(folder.path().join("log.db-wal"), folder.path().join("copy.db-wal")).unwrap();
+        let count: i64 = open(&copy, "acme")
+            .unwrap()
+            .query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn tiles_have_rows_of_their_own_up_to_the_largest_tree() {
+        assert_eq!(place(0, 7), Some(7));
+        assert_eq!(place(7, 0), Some(7 << 56));
+        assert_eq!(place(8, 0), None);
+        assert_eq!(place(0, 1 << 56), None);
+    }
+}
