@@ -164,6 +164,11 @@ impl AuditLog {
         Some(witnesses.run(sequencer_of))
     }
 
+    #[cfg(test)]
+    pub(crate) fn sequencer(&self, tenant: &str) -> Arc<Sequencer> {
+        Arc::clone(&self.tenant(tenant).unwrap().sequencer)
+    }
+
     fn tenants(&self) -> Vec<Arc<Tenant>> {
         self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }

@@ -63,11 +63,11 @@ fn chain_of(
             Some(checkpoint)
         }
     };
-    check_head(connection, last.as_ref(), head)?;
     let mut chain = match &last {
         None => Chain::empty(tenant),
         Some(checkpoint) => covered(tenant, connection, checkpoint)?,
     };
+    check_head(connection, last.as_ref(), head)?;
     rows::each_from(connection, chain.size(), |seq, record| {
         let entry = Entry::read(record).map_err(|error| corrupt(&format!("entry {seq}: {error}")))?;
         let prev = interdict_audit::hex::encode(entry.prev);

@@ -1,0 +1,181 @@
+//! What goes wrong while the log is written, and how it comes back.
+
+use super::*;
+use crate::audit::Health;
+
+fn trouble(log: &AuditLog, tenant: &str) -> Trouble {
+    log.sequencer(tenant).writer().as_ref().unwrap().trouble.clone()
+}
+
+fn is_down(log: &AuditLog) -> Option<&'static str> {
+    match *log.health().borrow() {
+        Health::Down { code, .. } => Some(code),
+        Health::Serving => None,
+    }
+}
+
+/// An entry that needs pages of its own.
+fn large(number: u64) -> NewEntry {
+    let id = "x".repeat(20_000);
+    let body = format!(r#"{{"deadline_seconds":{number},"decision_id":"{id}"}}"#);
+    NewEntry { body: body.into_bytes(), ..entry("acme", number) }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_entries_and_the_log_comes_back_when_there_is_room() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let trouble = trouble(&log, "acme");
+    trouble.max_pages.store(20, Ordering::SeqCst);
+    let mut refused = 0;
+    for number in 1..200 {
+        if let Err(error) = log.append(large(number)).await {
+            assert_eq!(error.code, "audit.disk_full", "{error}");
+            assert_eq!(is_down(&log), Some("audit.disk_full"));
+            refused = number;
+            break;
+        }
+    }
+    assert!(refused > 1);
+    // Nobody waits for these: they are kept. Calls that went on without are counted.
+    log.submit(entry("acme", 900));
+    log.unrecorded("acme");
+    log.unrecorded("acme");
+    assert_eq!(log.append(large(901)).await.unwrap_err().code, "audit.disk_full");
+    trouble.max_pages.store(0, Ordering::SeqCst);
+    eventually("the log comes back by itself", || is_down(&log).is_none()).await;
+    log.append(entry("acme", 902)).await.unwrap();
+    log.close();
+    let entries = place.verified("acme");
+    let expected: Vec<u64> = (0..refused).chain([900, 902]).collect();
+    assert_eq!(numbers(&entries), expected, "what was refused never appears");
+    let text = |kind| -> Vec<String> {
+        let of_kind = entries.iter().filter(|entry| Entry::read(entry).unwrap().kind == kind);
+        of_kind.map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
+    };
+    assert!(text(Kind::Health)[0].contains(r#""code":"audit.disk_full","event":"up""#));
+    let missing = |reason: &str| -> u64 {
+        let gaps = text(Kind::Gap).into_iter().filter(|gap| gap.contains(reason));
+        let count =
+            |gap: String| serde_json::from_str::<serde_json::Value>(&gap).unwrap()["body"]["count"].as_u64();
+        gaps.filter_map(count).sum()
+    };
+    assert_eq!((missing("audit.unrecorded"), missing("audit.disk_full")), (2, 2));
+}
+
+#[tokio::test]
+async fn another_programs_transaction_is_waited_for_a_second_and_then_refused() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let file = place.layout().database("acme").unwrap();
+    let mut other = rusqlite::Connection::open(file).unwrap();
+    let held = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let started = std::time::Instant::now();
+    assert_eq!(log.append(entry("acme", 1)).await.unwrap_err().code, "audit.locked");
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    assert_eq!(log.append(entry("acme", 2)).await.unwrap_err().code, "audit.locked");
+    assert!(started.elapsed() < Duration::from_millis(500), "known to be locked: {:?}", started.elapsed());
+    drop(held);
+    eventually("the lock is gone", || is_down(&log).is_none()).await;
+    log.append(entry("acme", 3)).await.unwrap();
+    log.close();
+    assert_eq!(numbers(&place.verified("acme")), [0, 3]);
+}
+
+#[tokio::test]
+async fn a_short_lock_of_another_program_costs_nothing_but_time() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let file = place.layout().database("acme").unwrap();
+    let mut other = rusqlite::Connection::open(file).unwrap();
+    let held = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let waiting = log.append(entry("acme", 1));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(held);
+    waiting.await.unwrap();
+    assert_eq!(is_down(&log), None);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_one_tenants_matter_and_every_append_is_a_try() {
+    let place = Place::new();
+    let log = place.open();
+    for tenant in ["acme", "globex"] {
+        log.append(entry(tenant, 0)).await.unwrap();
+    }
+    let trouble = trouble(&log, "acme");
+    trouble.broken.store(1, Ordering::SeqCst);
+    assert_eq!(log.append(entry("acme", 1)).await.unwrap_err().code, "audit.unavailable");
+    log.append(entry("globex", 1)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    trouble.broken.store(0, Ordering::SeqCst);
+    log.append(entry("acme", 2)).await.unwrap();
+    assert_eq!(is_down(&log), None);
+    log.close();
+    assert_eq!(numbers(&place.verified("acme")), [0, 2]);
+    assert_eq!(numbers(&place.verified("globex")), [0, 1]);
+}
+
+/// A commit can fail and be in the database all the same. Whoever asked was told that it failed.
+#[tokio::test]
+async fn what_a_failed_commit_left_behind_is_taken_out_before_the_log_goes_on() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let sequencer = log.sequencer("acme");
+    {
+        let mut slot = sequencer.writer();
+        slot.as_mut().unwrap().close();
+        let database = rusqlite::Connection::open(place.layout().database("acme").unwrap()).unwrap();
+        database.execute("INSERT INTO entries VALUES (1, 1, 0, NULL, x'00', NULL)", []).unwrap();
+    }
+    log.append(entry("acme", 2)).await.unwrap();
+    log.close();
+    assert_eq!(numbers(&place.verified("acme")), [0, 2]);
+}
+
+/// Attack: the database is exchanged under a running server.
+#[tokio::test]
+async fn a_database_that_does_not_end_where_the_server_left_it_is_not_written() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    log.append(entry("acme", 1)).await.unwrap();
+    let sequencer = log.sequencer("acme");
+    {
+        let mut slot = sequencer.writer();
+        slot.as_mut().unwrap().close();
+        let database = rusqlite::Connection::open(place.layout().database("acme").unwrap()).unwrap();
+        database.execute("DELETE FROM entries WHERE seq = 1", []).unwrap();
+    }
+    assert_eq!(log.append(entry("acme", 2)).await.unwrap_err().code, "audit.corrupt");
+    assert_eq!(is_down(&log), Some("audit.corrupt"));
+}
+
+#[tokio::test]
+async fn more_entries_than_may_wait_are_refused_and_counted() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let sequencer = log.sequencer("acme");
+    let held = sequencer.writer();
+    let waiting: Vec<_> = (0..8_800).map(|number| log.append(entry("acme", number))).collect();
+    drop(held);
+    sequencer.queue.nudge();
+    let mut refused = 0;
+    for waiting in waiting {
+        if let Err(error) = waiting.await {
+            assert_eq!(error.code, "audit.overloaded");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    log.close();
+    let entries = place.verified("acme");
+    let gaps = kinds(&entries).iter().filter(|kind| **kind == Kind::Gap).count();
+    assert!(gaps >= 1);
+}
