@@ -203,6 +203,33 @@ pub(crate) fn value_from(value: json::Value<'_>) -> Result<Value, InputError> {
     from_body(value, 0)
 }
 
+/// The JSON text of a document. The engine's own writer turns large integers into doubles.
+pub(super) fn write(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                write(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (index, (key, member)) in members.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                write(key, out);
+                out.push(':');
+                write(member, out);
+            }
+            out.push('}');
+        }
+        Value::Number(number) if number.is_integer() => out.push_str(&number.format_decimal()),
+        // Neither sets nor undefined values are in a document; keys are strings.
+        other => out.push_str(&other.to_string()),
+    }
+}
+
 fn from_body(value: json::Value<'_>, depth: usize) -> Result<Value, InputError> {
     if depth > MAX_DEPTH {
         return Err(InputError::Depth);
@@ -264,4 +291,23 @@ fn number(text: &str) -> Result<Value, InputError> {
         return Err(InputError::Number);
     }
     Value::from_numeric_string(text).map_err(|_| InputError::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_document_has_every_digit_of_its_integers_and_is_read_as_the_same_document() {
+        let huge = format!("1{}", "0".repeat(390));
+        let text = format!(
+            r#"{{"a":[12345678901234567890123,-9007199254740993,0.1,true,null,"é\u0000\"😀"],"b \\":{{}},"c":{huge}}}"#
+        );
+        let limits = json::Limits { numbers: json::Numbers::Exact, ..json::Limits::default() };
+        let parsed = json::Document::parse(text.as_bytes(), &limits).unwrap();
+        let value = value_from(parsed.root()).unwrap();
+        let mut written = String::new();
+        write(&value, &mut written);
+        assert_eq!(written, text);
+    }
 }

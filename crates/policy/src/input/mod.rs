@@ -155,7 +155,9 @@ impl Input<'_> {
     /// The `policy.*` code of a value that cannot be represented; the decision for this input is a Deny with it.
     pub fn to_json(&self) -> Result<String, &'static str> {
         let document = Documents::default().build(self).map_err(InputError::code)?;
-        serde_json::to_string(&document).map_err(|_| "policy.input")
+        let mut text = String::new();
+        document::write(&document, &mut text);
+        Ok(text)
     }
 }
 
