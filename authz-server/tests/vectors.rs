@@ -15,6 +15,8 @@ mod attacks;
 mod format;
 #[path = "vectors/holds.rs"]
 mod holds;
+#[path = "vectors/inputs.rs"]
+mod inputs;
 #[path = "vectors/log.rs"]
 mod log;
 #[path = "vectors/outcome.rs"]

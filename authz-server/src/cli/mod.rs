@@ -8,6 +8,7 @@ mod check;
 mod check_request;
 mod plain;
 mod policy;
+mod policy_eval;
 mod serve;
 mod token;
 

@@ -1,11 +1,11 @@
-//! `interdict policy test`.
+//! `interdict policy test` and `interdict policy eval`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use interdict_policy::{FileCoverage, TestOutcome, TestReport, run_tests};
 
-use super::{Failure, plain};
+use super::{Failure, plain, policy_eval};
 use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,9 @@ pub(super) enum PolicyCommand {
     /// Run the Rego tests (`test_*` rules in `*_test.rego`) and show what they cover. Exit code 1 when one fails.
     #[command(after_help = HELP)]
     Test(TestArgs),
+    /// Show what every set of every topic says about an input document. Decides nothing and records nothing.
+    #[command(after_help = policy_eval::HELP)]
+    Eval(policy_eval::EvalArgs),
 }
 
 const HELP: &str = "\
@@ -47,8 +50,14 @@ enum Format {
 }
 
 pub(super) fn run(command: PolicyCommand) -> Result<u8, Failure> {
-    let PolicyCommand::Test(args) = command;
-    let roots = roots(&args)?;
+    match command {
+        PolicyCommand::Test(args) => test(&args),
+        PolicyCommand::Eval(args) => policy_eval::run(&args),
+    }
+}
+
+fn test(args: &TestArgs) -> Result<u8, Failure> {
+    let roots = roots(&args.paths, args.config.as_deref())?;
     let report =
         run_tests(&roots, args.filter.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
     let percent = coverage(&report);
@@ -77,14 +86,15 @@ fn is_unreached(file: &FileCoverage) -> bool {
     file.covered.is_empty() && file.not_covered.is_empty()
 }
 
-fn roots(args: &TestArgs) -> Result<Vec<PathBuf>, Failure> {
-    if !args.paths.is_empty() {
-        return Ok(args.paths.clone());
+/// The folders that were named, else those of the configuration, else `policies`.
+pub(super) fn roots(paths: &[PathBuf], config: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
+    if !paths.is_empty() {
+        return Ok(paths.to_vec());
     }
-    let default = PathBuf::from("interdict.yaml");
-    match &args.config {
+    let default = Path::new("interdict.yaml");
+    match config {
         Some(file) => Ok(Config::load(file)?.bundle.paths),
-        None if default.is_file() => Ok(Config::load(&default)?.bundle.paths),
+        None if default.is_file() => Ok(Config::load(default)?.bundle.paths),
         None => Ok(vec![PathBuf::from("policies")]),
     }
 }

@@ -2,6 +2,7 @@
 // with every set of every topic of the bundle whose folders are the arguments:
 //
 //	{"strict": {topic: {set: {"elements": [..]} or {"error": ".."} or {"undefined": true}}}, "plain": the same}
+//	{"unreadable": ".."} for a document that OPA does not read
 //
 // Each document is evaluated twice. "strict" raises every error of a built-in function; indexes and early exits, which
 // leave out what cannot change the result and with it the errors in there, are off. "plain" is OPA as it comes.
@@ -62,7 +63,9 @@ func run(roots []string) error {
 		// As OPA's server reads its input: numbers keep their digits.
 		input, err := ast.ValueFromReader(bytes.NewReader(in.Bytes()))
 		if err != nil {
-			return err
+			reason, _ := json.Marshal(err.Error())
+			fmt.Fprintf(out, "{\"unreadable\": %s}\n", reason)
+			continue
 		}
 		strict, plain := answers{}, answers{}
 		for _, query := range queries {
