@@ -4,11 +4,12 @@
 //! talks to half a server. Stop order: health says NOT_SERVING, calls under way are answered, what takes too long is cut,
 //! and only then the admin API closes: a held call can be approved to the last moment. The log closes last.
 
+mod error;
 mod evidence;
 mod exposed;
 mod grpc;
 mod key;
-mod sockets;
+pub(crate) mod sockets;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -18,78 +19,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
+use interdict_policy::Bundle;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
 
+pub use self::error::ServeError;
 use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
-use crate::admin::{AdminState, AdminToken, TokenError};
-use crate::bundle::{BundleKeeper, NoEvents, Opening};
+use crate::admin::{AdminState, AdminToken};
+use crate::audit::Recorder;
+use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenAddress};
 use crate::decide::{Decider, Parts, Settings};
-use crate::identity::{Authenticator, StartError};
-use crate::record::{ApprovalRecords, Recording};
-use crate::store::{ApprovalStore, DryStore, SqliteStore, StoreError};
+use crate::identity::Authenticator;
+use crate::record::{ApprovalRecords, BundleRecords, Recording};
+use crate::store::{ApprovalStore, DryStore, SqliteStore};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
 
 /// How long admin and metrics calls may take after the last decision.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
-
-/// Why a server did not start or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The bundle does not load.
-    #[error("bundle: {0}")]
-    Bundle(#[from] interdict_policy::BundleError),
-    /// Identity cannot be checked.
-    #[error("identity: {0}")]
-    Identity(#[from] StartError),
-    /// An upstream credential is impossible.
-    #[error("{0}")]
-    Upstream(#[from] crate::identity::ConfigProblem),
-    /// The log does not take what a start has to say.
-    #[error("audit: {0}")]
-    AuditEntry(#[from] crate::audit::AuditError),
-    /// The approval database cannot be used.
-    #[error("approvals.database: {0}")]
-    Store(#[from] StoreError),
-    /// The key for `requestState` cannot be used.
-    #[error("approvals.request_state_key_file: {0}")]
-    Key(#[from] key::KeyError),
-    /// The admin token cannot be used.
-    #[error("listen.admin.token_file: {0}")]
-    AdminToken(#[from] TokenError),
-    /// A socket cannot be had.
-    #[error("{key}: {address}: {error}")]
-    Listen {
-        /// Key of the configuration.
-        key: &'static str,
-        /// Where.
-        address: String,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// A certificate or key file cannot be used.
-    #[error("{key}: {}: {reason}", file.display())]
-    Tls {
-        /// Key of the configuration.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The decider could not be made.
-    #[error("{0}")]
-    Decider(String),
-    /// A blocking task ended badly.
-    #[error("start-up failed: {0}")]
-    Task(#[from] tokio::task::JoinError),
-}
 
 /// Where a server listens, ports as they were given by the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,11 +150,11 @@ pub async fn decider(
     Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
 }
 
-/// What `serve` would read at start, without sockets and database; the digest of the bundle.
+/// What `serve` would read at start, without sockets and database; the bundle.
 ///
 /// # Errors
 /// What would stop the start.
-pub async fn rehearse(config: &Config) -> Result<String, ServeError> {
+pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new());
     let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
@@ -215,7 +167,7 @@ pub async fn rehearse(config: &Config) -> Result<String, ServeError> {
         key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
     }
     decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None).await?;
-    Ok(bundle.status().digest)
+    Ok(bundle.current().load_full())
 }
 
 impl Running {
@@ -229,19 +181,37 @@ impl Running {
         for exposed in exposed_secrets(&config) {
             tracing::warn!(key = %exposed.key, "{exposed}");
         }
-        let (config, opened) = {
-            let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
-            tokio::task::spawn_blocking(move || {
-                let opened = open_files(&config, clock, metrics);
-                (config, opened)
-            })
-            .await?
+        let config = Arc::new(config);
+        let evidence = {
+            let (config, clock, metrics) = (Arc::clone(&config), Arc::clone(&clock), Arc::clone(&metrics));
+            tokio::task::spawn_blocking(move || Evidence::open(&config, &clock, &metrics)).await??
         };
-        let Opened { evidence, bundle, store, key } = opened?;
+        if let Some(evidence) = &evidence {
+            evidence.started(&config).await?;
+        }
+        let assembled = Self::assemble(&config, evidence.clone(), clock, metrics).await;
+        if let (Err(_), Some(evidence)) = (&assembled, &evidence) {
+            // Nothing was decided, and the log says so.
+            evidence.stop(true).await;
+        }
+        assembled
+    }
+
+    async fn assemble(
+        config: &Arc<Config>,
+        evidence: Option<Evidence>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ServeError> {
+        let Opened { bundle, store, key } = {
+            let (config, clock, metrics) = (Arc::clone(config), Arc::clone(&clock), Arc::clone(&metrics));
+            let recorder = evidence.as_ref().map(Evidence::recorder);
+            tokio::task::spawn_blocking(move || open_files(&config, recorder, clock, metrics)).await??
+        };
         let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
         let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
         let decider =
-            decider(&config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, recording.clone())
+            decider(config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, recording.clone())
                 .await?;
         let decider = Arc::new(decider);
 
@@ -273,12 +243,10 @@ impl Running {
             None => None,
         };
         if let Some(evidence) = &evidence {
-            evidence.started(&config).await?;
-            let outcomes = Arc::clone(evidence.recording.outcomes());
-            others.push(until(closing.clone(), outcomes.watch(Arc::new(evidence.log.clone()))));
+            others.extend(evidence.chores().into_iter().map(|chore| until(closing.clone(), chore)));
         }
         let (address, grpc) =
-            grpc::serve_grpc(&config, Arc::clone(&decider), recording, stopping).await?;
+            grpc::serve_grpc(config, Arc::clone(&decider), recording, stopping).await?;
         let period = Duration::from_secs(config.bundle.reload_seconds);
         others.push(until(closing, Arc::clone(&bundle).watch(period)));
 
@@ -374,23 +342,29 @@ impl Drop for Running {
 
 /// What was opened at start.
 struct Opened {
-    evidence: Option<Evidence>,
     bundle: Arc<BundleKeeper>,
     store: Arc<dyn ApprovalStore>,
     key: [u8; 32],
 }
 
 /// Everything that reads files at start.
-fn open_files(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Opened, ServeError> {
-    let evidence = Evidence::open(config, &clock, &metrics)?;
+fn open_files(
+    config: &Config,
+    recorder: Option<Arc<dyn Recorder>>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Opened, ServeError> {
+    let events: Arc<dyn BundleEvents> = match &recorder {
+        Some(recorder) => Arc::new(BundleRecords::new(Arc::clone(recorder))),
+        None => Arc::new(NoEvents),
+    };
     let opening = Opening {
         kept: config.audit.enabled.then(|| config.audit.directory.join("bundles")),
-        events: Arc::new(NoEvents),
+        events,
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
     };
     let bundle = BundleKeeper::open(&config.bundle, opening)?;
-    let recorder = evidence.as_ref().map(|evidence| Arc::new(evidence.log.clone()) as _);
     let store = SqliteStore::open_keeping(
         &config.approvals.database,
         config.approvals.max_pending_per_agent,
@@ -399,7 +373,7 @@ fn open_files(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> 
         Box::new(ApprovalRecords::new(metrics, recorder)),
     )?;
     let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    Ok(Opened { evidence, bundle: Arc::new(bundle), store: Arc::new(store), key })
+    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key })
 }
 
 /// Works in a task until the server closes.

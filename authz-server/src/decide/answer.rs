@@ -104,3 +104,6 @@ fn unfit_reason(trace: &Trace) -> Stop {
     let reply = reply::unreadable(500, code::UNAVAILABLE, &denial);
     Stop { verdict: Verdict::Deny, code: UNFIT_REASON.to_owned(), reply }
 }
+
+#[cfg(test)]
+mod tests;

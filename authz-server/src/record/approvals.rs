@@ -124,3 +124,6 @@ impl StoreEvents for ApprovalRecords {
         tracing::info!(count, "old approvals deleted");
     }
 }
+
+#[cfg(test)]
+mod tests;

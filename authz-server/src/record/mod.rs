@@ -7,10 +7,13 @@
 //! replay needs lies sealed beside it ([`evidence`]).
 
 mod approvals;
+mod bundle_events;
 mod entries;
 mod event;
 mod evidence;
 mod life;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod outcomes;
 mod recording;
 mod repeats;
@@ -18,6 +21,7 @@ mod trace;
 
 pub(crate) use self::approvals::ApprovalRecords;
 pub use self::approvals::{AnswerError, record_answer};
+pub(crate) use self::bundle_events::BundleRecords;
 pub use self::event::{DecisionEvent, Noted, Stages};
 pub use self::recording::{Recording, RecordingSettings};
 pub(crate) use self::trace::Trace;

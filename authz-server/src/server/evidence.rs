@@ -1,14 +1,14 @@
 //! The log of a server: opened before everything that writes into it, closed after it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use self::stub::AuditLog;
 use super::ServeError;
-use crate::audit::Recorder;
+use crate::audit::{AuditLog, AuditMetrics, Recorder};
 use crate::clock::Clock;
 use crate::config::{AuditArguments, Config, ReadsWhenUnavailable};
 use crate::record::outcomes::{Outcomes, TOLERATED};
@@ -40,7 +40,7 @@ impl Evidence {
             tracing::warn!("audit.enabled is false: decisions leave no evidence");
             return Ok(None);
         }
-        let log = AuditLog::open(&config.audit, Arc::clone(clock), metrics)?;
+        let log = AuditLog::open(&config.audit, Arc::clone(clock), metrics.register(AuditMetrics::new))?;
         let deadline = Duration::from_secs(config.audit.outcome_deadline_seconds);
         let outcomes = Arc::new(Outcomes::new(deadline, metrics));
         remember(&log, &outcomes, clock.now())?;
@@ -53,10 +53,26 @@ impl Evidence {
         Ok(Some(Self { log, recording }))
     }
 
+    /// Where everything else records.
+    pub(super) fn recorder(&self) -> Arc<dyn Recorder> {
+        Arc::new(self.log.clone())
+    }
+
     /// Records the start.
     pub(super) async fn started(&self, config: &Config) -> Result<(), ServeError> {
         self.recording.started(&digest(config), config.audit.durability).await?;
         Ok(())
+    }
+
+    /// What goes on beside the decisions, for ever: outcomes that do not come, witnesses, keys whose days are over.
+    pub(super) fn chores(&self) -> Vec<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let outcomes = Arc::clone(self.recording.outcomes());
+        let mut chores: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> =
+            vec![Box::pin(outcomes.watch(self.recorder())), Box::pin(destroy_old_keys(self.log.clone()))];
+        if let Some(witnessing) = self.log.witnessing() {
+            chores.push(Box::pin(witnessing));
+        }
+        chores
     }
 
     /// Records the end and closes the log. What fails here is only told: there is nobody left to stop.
@@ -67,6 +83,23 @@ impl Evidence {
         let log = self.log.clone();
         if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
             tracing::error!("the log was not closed");
+        }
+    }
+}
+
+/// Once at start and once a day.
+async fn destroy_old_keys(log: AuditLog) {
+    let mut every = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
+    loop {
+        every.tick().await;
+        let log = log.clone();
+        match tokio::task::spawn_blocking(move || log.destroy_old_days()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "keys of old sealed inputs destroyed"),
+            Ok(Err(error)) => {
+                tracing::error!(code = error.code, %error, "keys of old sealed inputs could not be destroyed");
+            }
+            Err(error) => tracing::error!(%error, "keys of old sealed inputs could not be destroyed"),
         }
     }
 }
@@ -93,40 +126,4 @@ fn tell_enabled(enabled: bool, metrics: &Metrics) {
     metrics.register(|registry| {
         registry.register("audit_enabled", "1 while decisions are recorded; 0 by configuration", gauge);
     });
-}
-
-pub(super) mod stub {
-    use super::*;
-    use crate::audit::*;
-    #[derive(Clone)]
-    pub(crate) struct AuditLog;
-    pub(crate) struct Unanswered {
-        pub(crate) tenant: String,
-        pub(crate) decision_id: uuid::Uuid,
-        pub(crate) ts_ms: i64,
-        pub(crate) missing: bool,
-    }
-    impl AuditLog {
-        pub(crate) fn open(
-            _: &crate::config::AuditConfig,
-            _: Arc<dyn Clock>,
-            _: &Metrics,
-        ) -> Result<Self, AuditError> {
-            Ok(Self)
-        }
-        pub(crate) fn unanswered(&self, _: Timestamp) -> Result<Vec<Unanswered>, AuditError> {
-            Ok(Vec::new())
-        }
-        pub(crate) fn close(&self) {}
-    }
-    impl Recorder for AuditLog {
-        fn append(&self, _: NewEntry) -> Appending {
-            Box::pin(async { Ok(Appended { seq: 0 }) })
-        }
-        fn submit(&self, _: NewEntry) {}
-        fn health(&self) -> tokio::sync::watch::Receiver<Health> {
-            tokio::sync::watch::Sender::new(Health::Serving).subscribe()
-        }
-        fn unrecorded(&self, _: &str) {}
-    }
 }

@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Binds and serves a small HTTP/1.1 application until `closing` is true. Not `axum::serve`: it has no time limit for
 /// the head of a request, so that connections that say nothing would stay for ever.
-pub(super) async fn serve_http(
+pub(crate) async fn serve_http(
     key: &'static str,
     address: SocketAddr,
     app: axum::Router,
@@ -110,17 +110,17 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 /// SIGTERM and SIGINT, one after the other.
-pub(super) struct StopSignals(std::io::Result<(Signal, Signal)>);
+pub(crate) struct StopSignals(std::io::Result<(Signal, Signal)>);
 
 impl StopSignals {
     /// Listens from the moment of the call, so that a signal during start-up is not lost.
-    pub(super) fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         let both = || Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
         Self(both())
     }
 
     /// Resolves with the name of the next one.
-    pub(super) async fn next(&mut self) -> &'static str {
+    pub(crate) async fn next(&mut self) -> &'static str {
         match &mut self.0 {
             Ok((term, interrupt)) => tokio::select! {
                 _ = term.recv() => "SIGTERM",

@@ -182,7 +182,10 @@ async fn a_unix_socket_serves_and_a_dead_servers_socket_is_replaced_but_not_a_li
     let config = || house.config("address: 'unix:i.sock', drain_seconds: 1", "");
     let running = Running::start(config()).await.unwrap();
     assert_eq!(running.addresses().grpc, ListenAddress::Unix(socket.clone()));
-    let twin = Running::start(config()).await.unwrap_err().to_string();
+    let locked = Running::start(config()).await.unwrap_err().to_string();
+    assert!(locked.contains("audit.locked"), "one folder, one server: {locked}");
+    let twin = house.config("address: 'unix:i.sock', drain_seconds: 1", "audit: {directory: twin}");
+    let twin = Running::start(twin).await.unwrap_err().to_string();
     assert!(twin.contains("listen.grpc.address") && twin.contains("i.sock"), "{twin}");
 
     let channel =

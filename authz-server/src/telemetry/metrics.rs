@@ -263,8 +263,8 @@ impl Metrics {
     }
 
     /// Lets a room of the server add metrics of its own.
-    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+    pub fn register<T>(&self, add: impl FnOnce(&mut Registry) -> T) -> T {
+        add(&mut self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// Everything as OpenMetrics text (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
