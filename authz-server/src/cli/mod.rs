@@ -11,6 +11,7 @@ mod policy;
 mod policy_eval;
 mod serve;
 mod token;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ enum Command {
     /// See and answer intercepted calls, over the admin API of a running server.
     #[command(after_help = approvals::HELP)]
     Approvals(approvals::ApprovalsArgs),
+    /// Cosign checkpoints of audit logs: a process of its own, for somebody who does not run the log.
+    #[command(after_help = witness::HELP)]
+    Witness(witness::WitnessArgs),
     /// Work on the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -120,6 +124,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Policy(command) => policy::run(command),
         Command::Token(args) => token::run(&args),
         Command::Approvals(args) => approvals::run(args),
+        Command::Witness(args) => witness::run(args),
         Command::Config(ConfigCommand::Check(args)) => check_config(&args.config),
         Command::Version => {
             println!("interdict {}", env!("CARGO_PKG_VERSION"));
