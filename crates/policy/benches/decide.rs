@@ -11,9 +11,10 @@
 use std::path::Path;
 
 use interdict_mcp::json;
+use interdict_policy::replay::{Exact, Judge};
 use interdict_policy::{
-    Agent, AgentFact, Bundle, EnforcerFact, EvalLimits, Evaluator, HttpFact, Input, McpFact, MessageKind,
-    Server,
+    Agent, AgentFact, Bundle, EnforcerFact, EvalLimits, Evaluator, Facts, HttpFact, Input, McpFact,
+    MessageKind, Server,
 };
 
 fn main() {
@@ -121,6 +122,31 @@ fn decide_bench_bundle(bencher: divan::Bencher<'_, '_>) {
     input.mcp.arguments = Some(document.root().into());
     println!("{:?} {:?}", evaluator.decide(&input).verdict, evaluator.fast_sets());
     bencher.bench_local(|| evaluator.decide(&input));
+}
+
+/// A kept decision, read and judged again, with the comparison of its bytes.
+#[divan::bench]
+fn replay_exact(bencher: divan::Bencher<'_, '_>) {
+    let (bundle, text) = (setup().bundle, kept());
+    let facts = Facts::parse(text.as_bytes()).unwrap();
+    let mut judge = Judge::new(&bundle);
+    let recorded = judge.judge(&facts).unwrap().canonical();
+    println!("{:?}", judge.judge(&facts).unwrap().verdict);
+    bencher.bench_local(|| assert_eq!(judge.exact(text.as_bytes(), &recorded), Exact::Same));
+}
+
+/// What keeping the facts costs the live path.
+#[divan::bench]
+fn facts_to_json(bencher: divan::Bencher<'_, '_>) {
+    let facts = Facts::parse(kept().as_bytes()).unwrap();
+    facts.with_ref(|facts| bencher.bench_local(|| facts.to_json())).unwrap();
+}
+
+fn kept() -> String {
+    let arguments = CASES[5].3;
+    format!(
+        r#"{{"time_ms":1795084200000,"enforcer":{{"kind":"call","version":"0.1.0"}},"agent_id":"analyst","assurance":1,"server_id":"payments","http":{{"method":"POST","path":"/mcp","host":"mcp.example","source_address":"10.0.0.7"}},"mcp":{{"era":"2025-06-18","kind":"request","method":"tools/call","tool":"transfer","arguments":{arguments}}}}}"#
+    )
 }
 
 #[divan::bench]

@@ -307,27 +307,26 @@ mod tests {
     const ALLOW: &str =
         "package interdict.policy.own\nallow contains {\"code\": \"ok\", \"message\": \"ok\"}\n";
 
-    #[test]
-    fn a_machine_that_says_something_else_is_retired_by_the_sample() {
-        let load = |condition: &str| {
-            let folder = tempfile::tempdir().unwrap();
-            let policy =
-                format!("{ALLOW}deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {condition}\n");
-            for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", &policy)] {
-                let path = folder.path().join(name);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            }
-            Bundle::load(&[folder.path().to_owned()]).unwrap()
+    /// A bundle of one policy file.
+    fn bundle(policy: &str) -> Bundle {
+        let file = |name: &str, text: &str| crate::BundleFile {
+            root: String::new(),
+            name: name.into(),
+            text: text.into(),
         };
-        let (bundle, other) = (load("input.server.id != \"x\""), load("input.server.id == \"x\""));
-        let mut evaluator =
-            bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() });
-        let index = bundle.program().sets().iter().position(|set| set.name == "deny").unwrap();
-        let wrong = other.program().fast(&other.program().sets()[index]).unwrap();
-        evaluator.machines.insert(index, Machine::new(wrong, evaluator.data.clone()));
+        let files =
+            vec![file("agents/a.yaml", AGENT), file("servers/s.yaml", SERVER), file("p.rego", policy)];
+        Bundle::from_files(files).unwrap()
+    }
+
+    fn evaluator(bundle: &Bundle) -> Evaluator {
+        bundle.evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() })
+    }
+
+    /// A call of the one tool with these arguments.
+    fn input<'a>(bundle: &'a Bundle, arguments: &'a serde_json::Value) -> Input<'a> {
         let registry = bundle.registry();
-        let input = Input {
+        Input {
             time: jiff::Timestamp::UNIX_EPOCH,
             enforcer: EnforcerFact { kind: "call", version: "" },
             agent: AgentFact { agent: registry.agent("a").unwrap(), assurance: 1, instance: None },
@@ -337,16 +336,32 @@ mod tests {
             mcp: McpFact {
                 era: "2025-06-18",
                 kind: MessageKind::Request,
-                method: Some("ping"),
-                tool: None,
+                method: Some("tools/call"),
+                tool: Some("t"),
                 name: None,
                 uri: None,
                 uris: &[],
                 task_ids: &[],
-                arguments: None,
+                arguments: Some(arguments.into()),
             },
             approval: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_that_says_something_else_is_retired_by_the_sample() {
+        let load = |condition: &str| {
+            bundle(&format!(
+                "{ALLOW}deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {condition}\n"
+            ))
         };
+        let (bundle, other) = (load("input.server.id != \"x\""), load("input.server.id == \"x\""));
+        let mut evaluator = evaluator(&bundle);
+        let index = bundle.program().sets().iter().position(|set| set.name == "deny").unwrap();
+        let wrong = other.program().fast(&other.program().sets()[index]).unwrap();
+        evaluator.machines.insert(index, Machine::new(wrong, evaluator.data.clone()));
+        let arguments = json!({});
+        let input = input(&bundle, &arguments);
         // Two sets per decision: the sample falls on the second, which is the wrong one.
         let denied = (0..SAMPLE).filter(|_| evaluator.decide(&input).verdict == Verdict::Deny).count();
         assert_eq!((denied as u64, evaluator.differences()), (SAMPLE / 2 + 1, 1));
@@ -355,16 +370,8 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_engine_denies_and_the_engine_is_rebuilt() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("agents/a.yaml", AGENT), ("servers/s.yaml", SERVER), ("p.rego", ALLOW)] {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let bundle = Bundle::load(&[folder.path().to_owned()]).unwrap();
-        let mut evaluator = bundle
-            .evaluator(EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() })
-            .interpreted();
+        let bundle = bundle(ALLOW);
+        let mut evaluator = evaluator(&bundle).interpreted();
         // Past the check at load, which refuses this built-in: in regorus 0.14.1 it panics.
         let mut engine = Engine::new();
         let panicking = ALLOW
@@ -375,32 +382,19 @@ mod tests {
 
         let mut decide = |part: &str| {
             let arguments = json!({"s": "secret", "part": part});
-            let registry = bundle.registry();
-            let decision = evaluator.decide(&Input {
-                time: jiff::Timestamp::UNIX_EPOCH,
-                enforcer: EnforcerFact { kind: "call", version: "" },
-                agent: AgentFact { agent: registry.agent("a").unwrap(), assurance: 1, instance: None },
-                principal: None,
-                server: registry.server("s").unwrap(),
-                http: HttpFact { method: "POST", path: "/mcp", host: "h", source_address: "" },
-                mcp: McpFact {
-                    era: "2025-06-18",
-                    kind: MessageKind::Request,
-                    method: Some("tools/call"),
-                    tool: Some("t"),
-                    name: None,
-                    uri: None,
-                    uris: &[],
-                    task_ids: &[],
-                    arguments: Some((&arguments).into()),
-                },
-                approval: None,
-            });
+            let decision = evaluator.decide(&input(&bundle, &arguments));
             (decision.verdict, decision.reasons[0].code.clone())
         };
         for _ in 0..2 {
             assert_eq!(decide("x"), (Verdict::Allow, "policy.ok".into()));
             assert_eq!(decide(""), (Verdict::Deny, "policy.panic".into()));
         }
+    }
+
+    #[test]
+    fn the_engine_is_named_with_the_version_that_is_built_in() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (_, rest) = lock.split_once("name = \"regorus\"\nversion = \"").unwrap();
+        assert_eq!(ENGINE, format!("regorus {}", rest.split('"').next().unwrap()));
     }
 }

@@ -315,3 +315,27 @@ fn an_approval_satisfies_the_reasons_that_it_covers_and_no_other() {
     assert_eq!(with(&["policy.late"]), Verdict::Intercept);
     assert_eq!(with(&["policy.no", "policy.late"]), Verdict::Allow);
 }
+
+/// The machine's own time zone is a fact that no record holds.
+#[test]
+fn the_time_zone_of_the_machine_is_no_time_zone() {
+    for call in [
+        "time.clock([0, zone])",
+        "time.date([0, zone])",
+        "time.weekday([0, zone])",
+        "time.format([0, zone])",
+        "time.format([0, zone, \"RFC3339\"])",
+        "time.add_date([0, zone], 0, 0, 1)",
+        "time.diff([0, \"UTC\"], [0, zone])",
+    ] {
+        let policy = format!(
+            "{ALLOW}zone := input.mcp.arguments.zone\ndeny contains {{\"code\": \"no\", \"message\": \"no\"}} if {call} == 7\n"
+        );
+        for (zone, code) in
+            [("Local", "policy.evaluation_error"), ("UTC", "policy.ok"), ("Europe/Berlin", "policy.ok")]
+        {
+            let decision = decide(&policy, &json!({"zone": zone}));
+            assert_eq!(codes(&decision), [code], "{call} {zone}");
+        }
+    }
+}

@@ -1,14 +1,17 @@
-//! Built-ins of which the engine's own version is not strict or not fast enough.
+//! Built-ins of which the engine's own version is not strict, not pure or not fast enough.
 //!
 //! regorus looks functions up here before its own table. `regex.replace` and `array.slice` answer "undefined" for a
 //! wrong argument, which would make a `deny` rule silently false. The matching ones clone the compiled pattern for every
-//! call, and a cloned pattern starts with empty scratch memory (about 7 to 14 µs per call); here it is shared.
+//! call, and a cloned pattern starts with empty scratch memory (about 7 to 14 µs per call); here it is shared. Those that
+//! take a time zone read the machine's own for `Local`, and a decision must not depend on it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
+use regorus::unstable::{BUILTINS, Expr, Ref, Source, Span};
 use regorus::{Engine, Value};
 
 /// Largest compiled pattern, in bytes; the engine's own limit.
@@ -28,15 +31,23 @@ pub(crate) enum Wrong {
     Type,
     #[error("invalid regex")]
     Pattern,
+    #[error("a time zone has a name; `Local` is another one on every machine")]
+    Zone,
 }
 
 pub(crate) fn install(engine: &mut Engine) -> Result<(), String> {
     type Function = fn(&[Value]) -> Result<Value, Wrong>;
-    let functions: [(&str, u8, Function); 4] = [
+    let functions: [(&str, u8, Function); 10] = [
         ("regex.find_all_string_submatch_n", 3, regex_submatches),
         ("regex.match", 2, regex_match),
         ("regex.replace", 3, regex_replace),
         ("array.slice", 3, array_slice),
+        ("time.add_date", 4, |arguments| time("time.add_date", arguments)),
+        ("time.clock", 1, time_clock),
+        ("time.date", 1, time_date),
+        ("time.diff", 2, |arguments| time("time.diff", arguments)),
+        ("time.format", 1, |arguments| time("time.format", arguments)),
+        ("time.weekday", 1, time_weekday),
     ];
     for (name, arity, function) in functions {
         let extension = move |arguments: Vec<Value>| function(&arguments).map_err(Into::into);
@@ -95,3 +106,40 @@ pub(crate) fn array_slice(arguments: &[Value]) -> Result<Value, Wrong> {
     let (start, stop) = (bound(start)?, bound(stop)?);
     Ok(array.iter().skip(start).take(stop.saturating_sub(start)).cloned().collect::<Vec<_>>().into())
 }
+
+pub(crate) fn time_clock(arguments: &[Value]) -> Result<Value, Wrong> {
+    time("time.clock", arguments)
+}
+
+pub(crate) fn time_date(arguments: &[Value]) -> Result<Value, Wrong> {
+    time("time.date", arguments)
+}
+
+pub(crate) fn time_weekday(arguments: &[Value]) -> Result<Value, Wrong> {
+    time("time.weekday", arguments)
+}
+
+/// The engine's function, for every zone that means the same everywhere.
+fn time(name: &str, arguments: &[Value]) -> Result<Value, Wrong> {
+    let zone = |argument: &Value| match argument {
+        Value::Array(parts) => parts.get(1).cloned(),
+        _ => None,
+    };
+    if arguments.iter().any(|argument| zone(argument) == Some(Value::from("Local"))) {
+        return Err(Wrong::Zone);
+    }
+    let (Some((function, _)), Some((span, expressions))) = (BUILTINS.get(name), &*NOWHERE) else {
+        return Err(Wrong::Type);
+    };
+    let expressions = expressions.get(..arguments.len()).ok_or(Wrong::Type)?;
+    function(span, expressions, arguments, true).map_err(|_| Wrong::Type)
+}
+
+/// A place, and expressions for the arguments: a built-in wants them for its messages, which are not used.
+static NOWHERE: LazyLock<Option<(Span, Vec<Ref<Expr>>)>> = LazyLock::new(|| {
+    let source = Source::from_contents(String::new(), String::new()).ok()?;
+    let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
+    let expression = || Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+    let expressions = (0..4).map(|_| expression()).collect();
+    Some((span, expressions))
+});

@@ -123,6 +123,9 @@ pub(crate) fn builtin(name: &str) -> Option<BuiltinFcn> {
                 "regex.match" => own!(strict::regex_match, 2),
                 "regex.find_all_string_submatch_n" => own!(strict::regex_submatches, 3),
                 "array.slice" => own!(strict::array_slice, 3),
+                "time.clock" => own!(strict::time_clock, 1),
+                "time.date" => own!(strict::time_date, 1),
+                "time.weekday" => own!(strict::time_weekday, 1),
                 $($name => {
                     static ORIGINAL: LazyLock<Option<BuiltinFcn>> =
                         LazyLock::new(|| BUILTINS.get($name).copied());
@@ -144,8 +147,8 @@ pub(crate) fn builtin(name: &str) -> Option<BuiltinFcn> {
         "__builtin_sets.intersection" "__builtin_sets.union" "abs" "array.concat" "array.reverse" "ceil" "concat"
         "contains" "count" "endswith" "floor" "indexof" "is_array" "is_boolean" "is_null" "is_number" "is_object"
         "is_set" "is_string" "lower" "max" "min" "net.cidr_contains" "object.get" "object.keys" "replace" "round"
-        "split" "startswith" "substring" "sum" "time.clock" "time.date" "time.weekday" "to_number" "trim"
-        "trim_left" "trim_prefix" "trim_right" "trim_space" "trim_suffix" "type_name" "upper"
+        "split" "startswith" "substring" "sum" "to_number" "trim" "trim_left" "trim_prefix" "trim_right" "trim_space"
+        "trim_suffix" "type_name" "upper"
     }
 }
 
