@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::api::AuditError;
 use super::backfill::Backfill;
-use super::failure::{CORRUPT, LOCKED, ROLLED_BACK};
+use super::failure::{CORRUPT, LOCKED};
 use super::queue::{Waiting, Woken};
 use super::sequencer::Sequencer;
 use super::writer::{Draft, Writer};
@@ -86,6 +86,7 @@ impl Keeper {
             // Every entry that somebody waits for is a try, others wait for the next one.
             Some(_) if !waited_for && !retry => self.keep(batch),
             Some(_) => self.attempt(batch),
+            None if self.sequencer.halted().is_err() => self.attempt(batch),
             None if !batch.is_empty() || !self.sequencer.losses.is_empty() => self.attempt(batch),
             None => {}
         }
@@ -107,9 +108,8 @@ impl Keeper {
                 }
                 Err(failed) => error = Some(failed),
             }
-            let again =
-                error.as_ref().is_some_and(|error| ![LOCKED, CORRUPT, ROLLED_BACK].contains(&error.code));
-            if self.down.is_some() || !again {
+            let again = error.as_ref().is_some_and(|error| ![LOCKED, CORRUPT].contains(&error.code));
+            if self.down.is_some() || !again || sequencer.halted().is_err() {
                 break;
             }
         }
@@ -121,6 +121,7 @@ impl Keeper {
     /// Commits what the log has to say of itself, what was kept, and the batch; the number of the batch's first entry.
     fn try_commit(&mut self, batch: &[Waiting]) -> Result<u64, AuditError> {
         let sequencer = Arc::clone(&self.sequencer);
+        sequencer.halted()?;
         let mut slot = sequencer.writer();
         self.ensure_open(&mut slot)?;
         let Some(writer) = slot.as_mut() else { return Ok(0) };
@@ -162,7 +163,7 @@ impl Keeper {
         if let Some(writer) = slot.as_ref() {
             writer.wait_for_others(Duration::ZERO);
         }
-        if self.down.is_none() {
+        if self.down.is_none() && sequencer.halted().is_ok() {
             sequencer.allow_inline(true);
         }
         Ok(())

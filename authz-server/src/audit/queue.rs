@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::failure::OVERLOADED;
 use super::writer::Draft;
 use super::{Appended, AuditError};
 
@@ -67,17 +66,16 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an entry in.
-    pub(crate) fn push(&self, waiting: Waiting) -> Result<(), (AuditError, Waiting)> {
+    /// Takes an entry in, or gives it back when there is no room.
+    pub(crate) fn push(&self, waiting: Waiting) -> Option<Waiting> {
         let mut inner = self.lock();
         let bytes = inner.bytes.saturating_add(waiting.draft.bytes());
         if inner.stopping || inner.waiting.len() >= MAX_WAITING || bytes > MAX_BYTES {
-            let error = AuditError::new(OVERLOADED, format!("{} entries wait already", inner.waiting.len()));
-            return Err((error, waiting));
+            return Some(waiting);
         }
         inner.bytes = bytes;
         inner.waiting.push_back(waiting);
-        Ok(())
+        None
     }
 
     /// The next batch, in the order of arrival.

@@ -3,14 +3,17 @@
 //! the sequencer's thread ([`super::keeper`]) commits all that wait as one batch.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use interdict_audit::note::Signature;
 use interdict_audit::record::Moment;
 use jiff::Timestamp;
 
 use super::api::{Appended, AuditError};
+use super::checkpoints;
 use super::directory::Layout;
+use super::failure::OVERLOADED;
 use super::health::{Board, Losses};
 use super::metrics::TenantMetrics;
 use super::queue::{Queue, Waiting};
@@ -62,6 +65,7 @@ pub(crate) struct Sequencer {
     checkpointed: AtomicU64,
     /// Average time of a commit in microseconds, not synced and synced.
     pace: [AtomicU32; 2],
+    halted: OnceLock<AuditError>,
 }
 
 impl Sequencer {
@@ -78,6 +82,7 @@ impl Sequencer {
             committed: AtomicU64::new(0),
             checkpointed: AtomicU64::new(0),
             pace: [AtomicU32::new(0), AtomicU32::new(0)],
+            halted: OnceLock::new(),
         }
     }
 
@@ -85,8 +90,9 @@ impl Sequencer {
     pub(crate) fn append(&self, waiting: Waiting) {
         let at_once = waiting.draft.at_once;
         match self.queue.push(waiting) {
-            Ok(()) => self.lead(at_once),
-            Err((error, waiting)) => {
+            None => self.lead(at_once),
+            Some(waiting) => {
+                let error = AuditError::new(OVERLOADED, "too many entries wait, or the log is being closed");
                 self.refuse(&error, [waiting]);
                 self.queue.nudge();
             }
@@ -96,7 +102,7 @@ impl Sequencer {
     /// Commits what waits, unless somebody does already: that one looks at the queue again when it is done.
     fn lead(&self, at_once: bool) {
         let pace = self.pace_of(at_once || self.common.every).load(Ordering::Relaxed);
-        if pace > QUICK_US || !self.inline.load(Ordering::Acquire) {
+        if pace > QUICK_US || !self.inline.load(Ordering::Acquire) || self.halted.get().is_some() {
             return self.queue.nudge();
         }
         let mut slot = match self.writer.try_lock() {
@@ -187,6 +193,39 @@ impl Sequencer {
     /// Whether whoever appends may commit.
     pub(crate) fn allow_inline(&self, allowed: bool) {
         self.inline.store(allowed, Ordering::Release);
+    }
+
+    /// Puts a cosignature to the checkpoint over `size` entries.
+    pub(crate) fn cosigned(&self, size: u64, signature: Signature) -> Result<(), AuditError> {
+        let mut slot = self.writer();
+        let Some(writer) = slot.as_mut() else { return Ok(()) };
+        let note = writer.cosign(size, signature)?;
+        // With the writer held: a newer checkpoint cannot be written before and replaced by this one.
+        if let Some(note) = note.filter(|_| writer.chain.checkpointed() == size) {
+            checkpoints::write_head(self, &note);
+        }
+        Ok(())
+    }
+
+    /// Stops this log for good: what is in it contradicts what somebody else has seen.
+    pub(crate) fn halt(&self, error: AuditError) {
+        if self.halted.set(error.clone()).is_ok() {
+            tracing::error!(
+                tenant = self.tenant,
+                code = error.code,
+                error = error.message,
+                "THE LOG CONTRADICTS A WITNESS; nothing is written any more"
+            );
+            self.allow_inline(false);
+            self.common.board.down(&self.tenant, error.code, self.timestamp());
+            self.metrics.down.set(1);
+            self.queue.nudge();
+        }
+    }
+
+    /// Why the log was stopped for good.
+    pub(crate) fn halted(&self) -> Result<(), AuditError> {
+        self.halted.get().cloned().map_or(Ok(()), Err)
     }
 
     /// Entries that no checkpoint covers yet.

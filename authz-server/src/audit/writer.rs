@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use interdict_audit::merkle::leaf_hash;
+use interdict_audit::note::{Note, NoteError, Signature};
 use interdict_audit::record::{Kind, Moment};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::AuditError;
@@ -187,15 +188,24 @@ impl Writer {
         }
     }
 
-    /// Puts a cosigned note in the place of the same checkpoint without.
-    pub(crate) fn replace_note(&mut self, size: u64, note: &str) -> Result<(), AuditError> {
-        let size = number(size)?;
+    /// Adds a cosignature to the stored checkpoint over `size` entries; the note with it.
+    pub(crate) fn cosign(&mut self, size: u64, signature: Signature) -> Result<Option<String>, AuditError> {
         let connection = self.connection.as_ref().ok_or_else(closed)?;
+        let refuse = |error: rusqlite::Error| failure::of_sqlite(&error, "the cosignature cannot be stored");
+        let stored: Option<String> = connection
+            .prepare_cached("SELECT note FROM checkpoints WHERE size = ?1")
+            .and_then(|mut select| select.query_row([size], |row| row.get(0)).optional())
+            .map_err(refuse)?;
+        let Some(stored) = stored else { return Ok(None) };
+        let unusable = |error: NoteError| AuditError::new(CORRUPT, error.to_string());
+        let mut note = Note::parse(stored.as_bytes()).map_err(unusable)?;
+        note.add(signature).map_err(unusable)?;
+        let note = note.to_string();
         connection
             .prepare_cached("UPDATE checkpoints SET note = ?2 WHERE size = ?1")
             .and_then(|mut update| update.execute(params![size, note]))
-            .map(drop)
-            .map_err(|error| failure::of_sqlite(&error, "the cosigned checkpoint cannot be stored"))
+            .map_err(refuse)?;
+        Ok(Some(note))
     }
 
     /// Opens the database again after a failure and makes it what the chain says: a batch whose commit failed in a way
@@ -290,7 +300,6 @@ fn remove_behind(connection: &Connection, end: u64) -> rusqlite::Result<()> {
 }
 
 fn last_entry(connection: &Connection) -> rusqlite::Result<Option<(i64, Vec<u8>)>> {
-    use rusqlite::OptionalExtension;
     connection
         .query_row("SELECT seq, record FROM entries ORDER BY seq DESC LIMIT 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

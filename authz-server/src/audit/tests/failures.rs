@@ -179,3 +179,38 @@ async fn more_entries_than_may_wait_are_refused_and_counted() {
     let gaps = kinds(&entries).iter().filter(|kind| **kind == Kind::Gap).count();
     assert!(gaps >= 1);
 }
+
+#[tokio::test]
+async fn a_log_that_contradicts_a_witness_is_not_written_any_more() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    log.sequencer("acme").halt(AuditError::new("audit.rolled_back", "the witness has seen 5"));
+    assert_eq!(is_down(&log), Some("audit.rolled_back"));
+    for number in 1..4 {
+        assert_eq!(log.append(entry("acme", number)).await.unwrap_err().code, "audit.rolled_back");
+    }
+    log.close();
+    assert_eq!(numbers(&place.entries("acme")), [0]);
+}
+
+#[tokio::test]
+async fn a_cosignature_joins_its_checkpoint_and_head_note() {
+    use interdict_audit::note::{Cosigner, Note};
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let sequencer = log.sequencer("acme");
+    crate::audit::checkpoints::make(&sequencer).unwrap();
+    let text = place.reader("acme").last_checkpoint(None).unwrap().unwrap().note;
+    let witness = Cosigner::new("witness.test", &[9; 32]).unwrap();
+    let note = Note::parse(text.as_bytes()).unwrap();
+    sequencer.cosigned(1, witness.cosign(note.text(), 1_800_000_000).unwrap()).unwrap();
+    let cosigned = place.reader("acme").last_checkpoint(None).unwrap().unwrap().note;
+    let note = Note::parse(cosigned.as_bytes()).unwrap();
+    assert_eq!(note.verified(&[witness.verifier().clone()]).unwrap().len(), 1);
+    assert_eq!(std::fs::read_to_string(place.layout().head("acme").unwrap()).unwrap(), cosigned);
+    log.close();
+    drop(log);
+    place.open();
+}
