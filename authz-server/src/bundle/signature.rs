@@ -44,6 +44,9 @@ pub struct Signed {
 #[serde(deny_unknown_fields)]
 struct SignatureFile {
     signatures: Vec<String>,
+    /// `opa build` names its own way of signing here; nobody else's is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    plugin: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -266,6 +269,9 @@ fn only_token(file: &RawFile) -> Result<String, BundleError> {
     let form = |message: String| refused("bundle.signature_form", message).at(SIGNATURES, None);
     let parsed: SignatureFile =
         serde_json::from_slice(&file.bytes).map_err(|error| form(format!("{error}.")))?;
+    if !matches!(&*parsed.plugin, "" | "_default") {
+        return Err(form("Was made by a plugin that is not known here.".into()));
+    }
     match <[String; 1]>::try_from(parsed.signatures) {
         Ok([token]) => Ok(token),
         Err(other) => Err(form(format!("Must hold exactly one signature and holds {}.", other.len()))),
@@ -326,7 +332,8 @@ pub fn sign(
     let payload = serde_json::to_string(&payload).map_err(|_| failed())?;
     let token = key.sign(&header.to_string(), &payload).map_err(|_| failed())?;
     let mut text =
-        serde_json::to_vec_pretty(&SignatureFile { signatures: vec![token] }).map_err(|_| failed())?;
+        serde_json::to_vec_pretty(&SignatureFile { signatures: vec![token], plugin: String::new() })
+            .map_err(|_| failed())?;
     text.push(b'\n');
     Ok(text)
 }

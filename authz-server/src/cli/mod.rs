@@ -4,6 +4,7 @@
 //! 11 intercept. Answers go to standard output, everything else to standard error.
 
 mod approvals;
+mod bundle;
 mod check;
 mod check_request;
 mod plain;
@@ -49,6 +50,9 @@ enum Command {
     /// Work on policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Build, sign and verify bundles.
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Mint a token for development and tests. Not for production: a real issuer does this there.
     #[command(after_help = token::HELP)]
     Token(token::TokenArgs),
@@ -122,6 +126,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Serve(args) => serve::run(&args.config),
         Command::Check(args) => check::run(args),
         Command::Policy(command) => policy::run(command),
+        Command::Bundle(command) => bundle::run(command),
         Command::Token(args) => token::run(&args),
         Command::Approvals(args) => approvals::run(args),
         Command::Witness(args) => witness::run(args),
@@ -135,13 +140,16 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
 
 fn check_config(file: &std::path::Path) -> Result<u8, Failure> {
     let config = Config::load(file)?;
-    let digest = small_runtime()?
+    let bundle = small_runtime()?
         .block_on(crate::server::rehearse(&config))
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     for exposed in crate::server::exposed_secrets(&config) {
         eprintln!("interdict: warning: {}", plain::text(&exposed.to_string()));
     }
-    println!("{}: correct; bundle {digest}", file.display());
+    for note in bundle.notes() {
+        eprintln!("interdict: note: {}", plain::text(note));
+    }
+    println!("{}: correct; bundle {}", file.display(), bundle.digest());
     Ok(0)
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use jiff::Timestamp;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{EncodingKey, Header};
@@ -148,6 +148,23 @@ impl SigningKey {
             .map_err(|_| MintError::Crypto)?;
         Ok(format!("{input}.{signature}"))
     }
+}
+
+/// The public half of a PKCS#8 PEM private key, as `PUBLIC KEY` PEM.
+pub fn public_pem(algorithm: SignatureAlgorithm, private: &str) -> Option<String> {
+    let der = pem::parse(private).ok()?;
+    let der = der.contents();
+    let public: PublicKeyX509Der<'_> = match algorithm {
+        SignatureAlgorithm::Rs256 => RsaKeyPair::from_pkcs8(der).ok()?.public_key().as_der().ok()?,
+        SignatureAlgorithm::Es256 => {
+            let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+            key.public_key().as_der().ok()?
+        }
+        SignatureAlgorithm::EdDsa => {
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?.public_key().as_der().ok()?
+        }
+    };
+    Some(pem::encode(&Pem::new("PUBLIC KEY", public.as_ref())))
 }
 
 /// The JWK Set (RFC 7517 section 5) of these keys as JSON text.

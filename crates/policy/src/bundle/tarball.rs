@@ -90,7 +90,11 @@ pub(crate) fn read(label: &str, bytes: &[u8]) -> Result<SourceRoot, BundleError>
         files.push(RawFile { name, bytes });
     }
     // To the end, where the checksum is.
-    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(broken)?;
+    let mut rest = archive.into_inner();
+    std::io::copy(&mut rest, &mut std::io::sink()).map_err(broken)?;
+    if rest.limit() == 0 {
+        return Err(too_big().at(label, None));
+    }
     files.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(SourceRoot { label: label.to_owned(), files })
 }
@@ -127,7 +131,10 @@ fn bad_name(name: &str) -> BundleError {
 }
 
 fn too_big() -> BundleError {
-    refused("bundle.too_big", format!("An archive has at most {MAX_ARCHIVE_BYTES} bytes."))
+    refused(
+        "bundle.too_big",
+        format!("An archive has at most {MAX_ARCHIVE_BYTES} bytes, and {MAX_EXPANDED_BYTES} when expanded."),
+    )
 }
 
 fn file_too_big() -> BundleError {
