@@ -1,6 +1,8 @@
 //! Bundles in temporary folders and short inputs, for all tests of this crate.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod facts;
+
 use std::path::{Path, PathBuf};
 
 use interdict_policy::{
