@@ -42,7 +42,18 @@ class Opinion:
 
 def interdict(roots: Sequence[Path], documents: Iterable[str], engine: str = "deciding") -> list[Opinion]:
     """By `interdict policy eval`, with the engines that decide."""
-    command = [paths.interdict_binary(), "policy", "eval", *roots, "--input", "-", "--format", "json", "--engine", engine]
+    command = [
+        paths.interdict_binary(),
+        "policy",
+        "eval",
+        *roots,
+        "--input",
+        "-",
+        "--format",
+        "json",
+        "--engine",
+        engine,
+    ]
     return [_by_interdict(line) for line in _run(command, documents)]
 
 

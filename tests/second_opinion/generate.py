@@ -28,7 +28,23 @@ def write(document: Any) -> str:
 NUMBERS = [
     number(text)
     for text in (
-        *("0", "-0", "-0.0", "1", "-1", "0.5", "1.0", "1e2", "1E+2", "10000", "10000.5", "10001", "1e4", "100000", "100001"),
+        *(
+            "0",
+            "-0",
+            "-0.0",
+            "1",
+            "-1",
+            "0.5",
+            "1.0",
+            "1e2",
+            "1E+2",
+            "10000",
+            "10000.5",
+            "10001",
+            "1e4",
+            "100000",
+            "100001",
+        ),
         *("99999.99999999999", "1e5", "100000.0", "0.1", "0.30000000000000004", "1e-7", "5e-324", "1e308", "-1e308"),
         *("9007199254740991", "9007199254740993", "-9007199254740993", "9223372036854775807", "9223372036854775808"),
         *("18446744073709551616", "12345678901234567890123", "1e22", "1e23", "123456789012345678901234567890.0"),
@@ -37,20 +53,145 @@ NUMBERS = [
 ]
 PLAIN: list[Any] = [None, True, False, [], {}, [None], [[]], [1, "1"], {"": ""}, {"amount": 1}, ["EUR"], {"0": "EUR"}]
 TEXTS = [
-    *("", " ", "0", "1", "true", "null", "EUR", "eur", "EUR ", "ＥＵＲ", "EUR\u0000", "E\u0301UR", "ÉUR", "USD", "\n", "x" * 141),
+    *(
+        "",
+        " ",
+        "0",
+        "1",
+        "true",
+        "null",
+        "EUR",
+        "eur",
+        "EUR ",
+        "ＥＵＲ",
+        "EUR\u0000",
+        "E\u0301UR",
+        "ÉUR",
+        "USD",
+        "\n",
+        "x" * 141,
+    ),
     *("é" * 140, "é" * 141, "😀" * 140, "e\u0301" * 70, "ı", "ß", "ſ", "K", "\u202eEUR", "\ufeffEUR", "\U0010ffff"),
-    *("DE89370400440532013000", "DE89370400440532013000\n", "de89370400440532013000", "DE٨٩370400440532013000", "[1]", "{}"),
-    *("a@example.com", "a@mail.example.com", "a@evil.test", "A@EXAMPLE.COM", "a@example.com.", "a@example.com\n", "a@-a.example.com"),
-    *("a@b@example.com", '"a"@example.com', "a@xn--bcher-kva.example.com", "a@bücher.example.com", "a@notexample.com", "a@.example.com"),
-    *("a@ſub.example.com", "a@demo.example", "a@x.demo.example", "é@example.com", "a@example.com, b@evil.test", "a@exampleKcom"),
-    *("https://example.com", "https://example.com/a?b#c", "https://example.com:443/", "https://example.com:99999/", "HTTPS://Example.com"),
-    *("http://example.com", "https://u@example.com", "https://example.com\\@evil.test", "https://[::1]/", "//example.com", "https:example.com"),
-    *("https://x.demo.example/é", "https://demo.example./", "https://demo.example/%0a", "ftp://demo.example", "https://demo.example/a b"),
-    *("drop table x", "DROP", "dropped", "a drop", "raindrop", "/*!50000DROP*/ x", "\\u0044ROP", "\\ndrop", "x\\u0020drop", "de\\x6cete"),
-    *("édrop", "dropé", "drop中", "中drop", "_drop", "drop_", "1drop", "drop1", "ｄｒｏｐ", "drop\u0301", "\u0301drop", "Drop\u200b", "purge\u00a0x"),
-    *("trunca\u200bte", "ſelect; DROP", "delete\u2028from", "DELETE;", "tRuNcAtE", "purKe", "٣drop", "drop٣", "²drop", "drop‿", "\u00aadrop", "ſdrop", "dropK"),
-    *("file:///public/a", "file:///public/../b", "file:///public/%2e", "file:///public/\\b", "FILE:///public/a", "demo://", "tools/call"),
-    *("2026-07-28T10:00:00.000Z", "tools/list", "tasks/get", "ping", "bank", "files", "ledger", "transfer", "*", "read_file", "search_", "search_x"),
+    *(
+        "DE89370400440532013000",
+        "DE89370400440532013000\n",
+        "de89370400440532013000",
+        "DE٨٩370400440532013000",
+        "[1]",
+        "{}",
+    ),
+    *(
+        "a@example.com",
+        "a@mail.example.com",
+        "a@evil.test",
+        "A@EXAMPLE.COM",
+        "a@example.com.",
+        "a@example.com\n",
+        "a@-a.example.com",
+    ),
+    *(
+        "a@b@example.com",
+        '"a"@example.com',
+        "a@xn--bcher-kva.example.com",
+        "a@bücher.example.com",
+        "a@notexample.com",
+        "a@.example.com",
+    ),
+    *(
+        "a@ſub.example.com",
+        "a@demo.example",
+        "a@x.demo.example",
+        "é@example.com",
+        "a@example.com, b@evil.test",
+        "a@exampleKcom",
+    ),
+    *(
+        "https://example.com",
+        "https://example.com/a?b#c",
+        "https://example.com:443/",
+        "https://example.com:99999/",
+        "HTTPS://Example.com",
+    ),
+    *(
+        "http://example.com",
+        "https://u@example.com",
+        "https://example.com\\@evil.test",
+        "https://[::1]/",
+        "//example.com",
+        "https:example.com",
+    ),
+    *(
+        "https://x.demo.example/é",
+        "https://demo.example./",
+        "https://demo.example/%0a",
+        "ftp://demo.example",
+        "https://demo.example/a b",
+    ),
+    *(
+        "drop table x",
+        "DROP",
+        "dropped",
+        "a drop",
+        "raindrop",
+        "/*!50000DROP*/ x",
+        "\\u0044ROP",
+        "\\ndrop",
+        "x\\u0020drop",
+        "de\\x6cete",
+    ),
+    *(
+        "édrop",
+        "dropé",
+        "drop中",
+        "中drop",
+        "_drop",
+        "drop_",
+        "1drop",
+        "drop1",
+        "ｄｒｏｐ",
+        "drop\u0301",
+        "\u0301drop",
+        "Drop\u200b",
+        "purge\u00a0x",
+    ),
+    *(
+        "trunca\u200bte",
+        "ſelect; DROP",
+        "delete\u2028from",
+        "DELETE;",
+        "tRuNcAtE",
+        "purKe",
+        "٣drop",
+        "drop٣",
+        "²drop",
+        "drop‿",
+        "\u00aadrop",
+        "ſdrop",
+        "dropK",
+    ),
+    *(
+        "file:///public/a",
+        "file:///public/../b",
+        "file:///public/%2e",
+        "file:///public/\\b",
+        "FILE:///public/a",
+        "demo://",
+        "tools/call",
+    ),
+    *(
+        "2026-07-28T10:00:00.000Z",
+        "tools/list",
+        "tasks/get",
+        "ping",
+        "bank",
+        "files",
+        "ledger",
+        "transfer",
+        "*",
+        "read_file",
+        "search_",
+        "search_x",
+    ),
 ]
 # Moments on both sides of every hour that a bundle may name, of the changes of summer time, and of what a clock can hold.
 MOMENTS = [
@@ -106,7 +247,12 @@ def mutate(document: Any, random: Random) -> None:
 def calls(documents: list[Any], data: dict[str, Any], count: int, random: Random) -> Iterator[str]:
     """Calls of the tools that the data has rules about, with the arguments that the rules read."""
     tools = sorted(
-        {(server, tool) for topic in ("limits", "destructive") for server, of in data.get(topic, {}).items() for tool in of}
+        {
+            (server, tool)
+            for topic in ("limits", "destructive")
+            for server, of in data.get(topic, {}).items()
+            for tool in of
+        }
         | {(server, tool) for server, of in data.get("destinations", {}).get("tools", {}).items() for tool in of}
         | {(server, tool) for server, hours in data.get("hours", {}).items() for tool in hours.get("tools", [])}
     )

@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -21,14 +22,14 @@ from engines import DECIDING, OPA, POLICIES, Opinion, Said, interdict, opa
 
 from support import paths
 
+QUICKSTART = paths.PROJECT / "examples" / "quickstart" / "bundle"
 VECTORS = paths.TESTS / "vectors" / "bundle"
 # Bundles of ours with data for the default topics, and the file that holds it.
 BUNDLES = {
     "vectors": (VECTORS, VECTORS / "interdict" / "data.yaml"),
-    "quickstart": (paths.PROJECT / "examples" / "quickstart" / "bundle",) * 2,
+    "quickstart": (QUICKSTART, QUICKSTART / "data.yaml"),
     "bench": (paths.PROJECT / "bench" / "bundle", paths.PROJECT / "bench" / "bundle" / "interdict" / "data.yaml"),
 }
-BUNDLES["quickstart"] = (BUNDLES["quickstart"][0], BUNDLES["quickstart"][0] / "data.yaml")
 MUTANTS = int(os.environ.get("INTERDICT_SECOND_OPINION_COUNT", "800"))
 SEED = int(os.environ.get("INTERDICT_SECOND_OPINION_SEED", "1"))
 
@@ -36,7 +37,7 @@ SEED = int(os.environ.get("INTERDICT_SECOND_OPINION_SEED", "1"))
 # === differences that have a name ===
 
 
-def _iterates_over_no_collection(_: str, name: str, ours: Said, theirs: Said) -> bool:
+def _iterates_over_no_collection(document: str, name: str, ours: Said, theirs: Said) -> bool:
     """`some x in y` fails when `y` is no collection; in OPA it holds for nothing. Denied here."""
     return "`some .. in collection` expects" in ours.error and theirs.elements == frozenset()
 
@@ -67,8 +68,7 @@ NAMED: Sequence[Callable[[str, str, Said, Said], bool]] = (
 )
 # Those that may only ever deny more than OPA does.
 STRICTER = {
-    name.__name__
-    for name in (_iterates_over_no_collection, _panics_on_an_integer_beyond_a_double, _counts_utf_16)
+    name.__name__ for name in (_iterates_over_no_collection, _panics_on_an_integer_beyond_a_double, _counts_utf_16)
 }
 
 
@@ -84,8 +84,6 @@ def _numbers(document: str) -> list[str]:
 
 def _has_no_double(document: str) -> bool:
     """Whether a fraction in the document is none that a double can hold as it is written."""
-    from decimal import Decimal
-
     fractions = (text for text in _numbers(document) if re.search(r"[.eE]", text))
     return any(Decimal(text) != Decimal(repr(float(text))) for text in fractions)
 
@@ -105,7 +103,9 @@ def _compare(roots: Sequence[Path], documents: Sequence[str], engine: str = "dec
     for document, mine, (strict, plain) in zip(documents, ours, theirs, strict=True):
         if mine.unreadable or strict.unreadable:
             # A number of a million digits: refused by both before any policy sees it.
-            seen["unreadable to both" if mine.unreadable and strict.unreadable else f"unreadable: {mine}, {strict}"] += 1
+            seen[
+                "unreadable to both" if mine.unreadable and strict.unreadable else f"unreadable: {mine}, {strict}"
+            ] += 1
             continue
         deciding = {name for name in strict.sets if name.split(".")[-1] in DECIDING}
         assert set(mine.sets) == deciding, "the engines see other sets"
@@ -175,7 +175,11 @@ def test_every_rego_test_of_the_default_bundle_ends_the_same_in_opa() -> None:
     theirs = subprocess.run([OPA, "test", "--format", "json", *roots], capture_output=True, text=True, check=False)
     assert theirs.stdout.startswith("["), theirs.stdout + theirs.stderr
     said = {
-        f"{result['package']}.{result['name']}": "fail" if result.get("fail") else "error" if result.get("error") else "pass"
+        f"{result['package']}.{result['name']}": "fail"
+        if result.get("fail")
+        else "error"
+        if result.get("error")
+        else "pass"
         for result in json.loads(theirs.stdout)
     }
     assert mine == said
@@ -193,7 +197,9 @@ def test_opa_takes_every_bundle_of_ours_and_finds_no_mistake_in_its_data() -> No
 def test_every_decision_vector_has_the_same_sets_in_opa(inputs: list[tuple[str, str, dict[str, object]]]) -> None:
     documents = [document for _, document, _ in inputs]
     seen = _compare([POLICIES, VECTORS], documents)
-    print(f"{len({vector.split(' [')[0] for vector, *_ in inputs})} vectors, {len(documents)} documents, sets: {dict(seen)}")
+    print(
+        f"{len({vector.split(' [')[0] for vector, *_ in inputs})} vectors, {len(documents)} documents, sets: {dict(seen)}"
+    )
     # No vector may need a name.
     assert set(seen) <= {"equal", "error in both", "error in both, hidden by OPA unless it is strict"}
     assert len(documents) >= 200
