@@ -14,16 +14,19 @@ use crate::witness::{KnownLog, Settings, cosigner, serve};
 
 pub(super) const HELP: &str = "\
 Examples:
-  interdict witness --key witness.key --state seen --log 'interdict-0f3a9c11d2e4b567/*=interdict-…+a1b2c3d4+AbC…'
-  interdict witness --listen 0.0.0.0:7380 --key /etc/witness/key --state /var/lib/witness --name witness.example/w1 \\
-      --log 'payments/acme=payments+a1b2c3d4+AbC…'
+  interdict witness --key witness.key --state seen \\
+      --log 'interdict-0f3a9c11d2e4b567/*=interdict-0f3a9c11d2e4b567+a1b2c3d4+AbC…'
+  interdict witness --listen 0.0.0.0:7380 --key /etc/witness/key --state /var/lib/witness \\
+      --name witness.example/w1 --log 'payments/acme=payments+a1b2c3d4+AbC…'
 
-The key is made at the first start (mode 0600). Its public half is printed on standard output and written beside it with
-the ending .vkey; the log's configuration names it: `audit.witnesses: [{url: 'http://127.0.0.1:7380/', key: …}]`.
+The key is made at the first start (mode 0600). Its public half is printed on standard output
+and written beside it with the ending .vkey; the log's configuration names it:
+  audit: {witnesses: [{url: 'http://127.0.0.1:7380/', key: '…'}]}
 The log's verifier key lies in its audit directory (log.vkey).
 
-Run it on another machine, under another administration, and keep its state: a witness that forgets protects nobody.
-It speaks C2SP tlog-witness (POST /add-checkpoint) over plain HTTP/1.1; put TLS in front of it.";
+Run it on another machine, under another administration, and keep its state: a witness that
+forgets protects nobody. It speaks C2SP tlog-witness (POST /add-checkpoint) over plain HTTP/1.1;
+put TLS in front of it.";
 
 #[derive(Debug, Args)]
 pub(super) struct WitnessArgs {

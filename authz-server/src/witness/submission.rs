@@ -104,7 +104,7 @@ mod tests {
             (format!("old 5\r\n\n{note}"), SubmissionError::Old),
             (format!("size 5\n\n{note}"), SubmissionError::Old),
             (format!("old 5\n{hash} \n\n{note}"), SubmissionError::Proof),
-            (format!("old 5\n{}\n\n{note}", &hash[..40]), SubmissionError::Proof),
+            (format!("old 5\n{}\n\n{note}", hash.replace("AwM=", "")), SubmissionError::Proof),
             (format!("old 10\n\n{note}"), SubmissionError::Shrinks),
             (body(5, &[[3; 32]; MAX_PROOF + 1], &note), SubmissionError::TooLong),
         ] {
