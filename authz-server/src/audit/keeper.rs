@@ -241,7 +241,8 @@ impl Keeper {
             self.checkpoint();
         } else if now >= unsynced + SYNC_WITHIN {
             let synced = self.backfill.as_ref().map_or(Ok(()), Backfill::sync);
-            self.unsynced_since = None;
+            // What is committed from here on needs the next one.
+            self.unsynced_since = Some(Instant::now());
             if let Err(error) = synced {
                 self.fail_writer(&error);
             }
