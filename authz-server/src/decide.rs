@@ -26,6 +26,8 @@ use interdict_policy::{Bundle, DenyForm, EvalLimits};
 use interdict_proto::enforcement::{Obligation, Verdict};
 
 use self::panics::caught;
+#[cfg(test)]
+pub(crate) use self::answer::tests as answer_tests;
 pub(crate) use self::stages::{Call, Judged};
 pub(crate) use self::turns::{Overloaded, Turns};
 use crate::bundle::Freshness;

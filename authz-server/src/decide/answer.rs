@@ -106,4 +106,4 @@ fn unfit_reason(trace: &Trace) -> Stop {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,6 +17,7 @@ pub(crate) mod memory;
 pub mod outcomes;
 mod recording;
 mod repeats;
+mod sampler;
 mod trace;
 
 pub(crate) use self::approvals::ApprovalRecords;
@@ -24,6 +25,7 @@ pub use self::approvals::{AnswerError, record_answer};
 pub(crate) use self::bundle_events::BundleRecords;
 pub use self::event::{DecisionEvent, Noted, Stages};
 pub use self::recording::{Recording, RecordingSettings};
+pub(crate) use self::sampler::Sampler;
 pub(crate) use self::trace::Trace;
 
 /// Target of the events, for log filters.

@@ -12,14 +12,15 @@ use crate::audit::{AuditLog, AuditMetrics, Recorder};
 use crate::clock::Clock;
 use crate::config::{AuditArguments, Config, ReadsWhenUnavailable};
 use crate::record::outcomes::{Outcomes, TOLERATED};
-use crate::record::{Recording, RecordingSettings};
+use crate::record::{Recording, RecordingSettings, Sampler};
 use crate::telemetry::metrics::Metrics;
 
 /// The log and what records into it.
 #[derive(Clone)]
 pub(super) struct Evidence {
-    pub(super) log: AuditLog,
+    log: AuditLog,
     pub(super) recording: Arc<Recording>,
+    sampler: Option<Sampler>,
 }
 
 impl std::fmt::Debug for Evidence {
@@ -50,7 +51,9 @@ impl Evidence {
         };
         let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
         let recording = Arc::new(Recording::new(recorder, outcomes, settings));
-        Ok(Some(Self { log, recording }))
+        let per_mille = config.audit.replay_sample_per_mille;
+        let sampler = (per_mille > 0).then(|| Sampler::new(log.layout().clone(), per_mille, metrics));
+        Ok(Some(Self { log, recording, sampler }))
     }
 
     /// Where everything else records.
@@ -64,11 +67,15 @@ impl Evidence {
         Ok(())
     }
 
-    /// What goes on beside the decisions, for ever: outcomes that do not come, witnesses, keys whose days are over.
+    /// What goes on beside the decisions, for ever: outcomes that do not come, replays, witnesses, keys
+    /// whose days are over.
     pub(super) fn chores(&self) -> Vec<Pin<Box<dyn Future<Output = ()> + Send>>> {
         let outcomes = Arc::clone(self.recording.outcomes());
         let mut chores: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> =
             vec![Box::pin(outcomes.watch(self.recorder())), Box::pin(destroy_old_keys(self.log.clone()))];
+        if let Some(sampler) = self.sampler.clone() {
+            chores.push(Box::pin(sampler.run(self.recorder())));
+        }
         if let Some(witnessing) = self.log.witnessing() {
             chores.push(Box::pin(witnessing));
         }

@@ -101,3 +101,48 @@ async fn tell(health: &HealthReporter, serving: bool) {
     health.set_service_status("envoy.service.auth.v3.Authorization", status).await;
     health.set_service_status("", status).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_server::Health as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn health_says_not_serving_while_nothing_can_be_recorded_and_for_good_when_the_server_stops() {
+        let (reporter, _service) = tonic_health::server::health_reporter();
+        let service = tonic_health::server::HealthService::from_health_reporter(reporter.clone());
+        let (log, (stop, stopping)) = (watch::Sender::new(Health::Serving), watch::channel(false));
+        let telling = tokio::spawn(tell_health(reporter, Some(log.subscribe()), stopping));
+        let until = async |serving: bool| {
+            let right = if serving { 1 } else { 2 };
+            for service_name in ["", "envoy.service.auth.v3.Authorization"] {
+                let request = || HealthCheckRequest { service: service_name.to_owned() };
+                let mut status = 0;
+                for _ in 0..500 {
+                    status = match service.check(tonic::Request::new(request())).await {
+                        Ok(answer) => answer.into_inner().status,
+                        Err(_) => 0,
+                    };
+                    if status == right {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                assert_eq!(status, right, "{service_name}");
+            }
+        };
+        until(true).await;
+        log.send_replace(Health::Down { code: "audit.disk_full", since: Timestamp::UNIX_EPOCH });
+        until(false).await;
+        log.send_replace(Health::Serving);
+        until(true).await;
+        stop.send_replace(true);
+        telling.await.unwrap();
+        log.send_replace(Health::Down { code: "audit.locked", since: Timestamp::UNIX_EPOCH });
+        log.send_replace(Health::Serving);
+        until(false).await;
+    }
+}

@@ -374,3 +374,119 @@ async fn whatever_cannot_be_had_stops_the_start_with_its_key() {
     std::fs::remove_dir_all(house.folder.path().join("bundle")).unwrap();
     assert!(why(house.config(free, "")).await.contains("bundle"));
 }
+
+/// Kinds and bodies of a tenant's log, in order.
+fn log_of(house: &House, tenant: &str) -> Vec<(String, serde_json::Value)> {
+    let layout = crate::audit::Layout::new(house.folder.path().join("interdict-audit"));
+    let reader = crate::audit::LogReader::open(&layout, tenant).unwrap();
+    let mut found = Vec::new();
+    let each = |stored: crate::audit::StoredEntry| {
+        let entry = interdict_audit::record::Entry::read(&stored.record).unwrap();
+        found.push((entry.kind.label().to_owned(), serde_json::from_str(entry.body).unwrap()));
+        std::ops::ControlFlow::Continue(())
+    };
+    reader.range(0, u64::MAX, each).unwrap();
+    found
+}
+
+fn kinds(log: &[(String, serde_json::Value)]) -> Vec<&str> {
+    log.iter().map(|(kind, _)| kind.as_str()).filter(|kind| *kind != "key").collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_tells_of_start_bundle_decision_outcome_and_stop() {
+    use interdict_proto::outcome::{Ended, Outcome, ReportRequest, ReportResponse, Rpc};
+    let house = House::new();
+    let running = house.start("").await;
+    let channel = connect(&running).await;
+    let mut check = house.check("good");
+    let attributes = check.attributes.as_mut().unwrap();
+    attributes.context_extensions.insert("interdict.outcomes".to_owned(), "1".to_owned());
+    assert_eq!(status_of(&ask(channel.clone(), check).await), 0);
+    let decided = log_of(&house, "acme");
+    assert_eq!(kinds(&decided), ["decision"], "committed before it was answered, and read beside the server");
+    let id = decided[0].1["decision_id"].as_str().unwrap().to_owned();
+
+    let outcome = Outcome {
+        decision_id: id.clone(),
+        http_status: 200,
+        bytes: 9,
+        duration_us: 1_000,
+        ended: Ended::Complete.into(),
+        rpc: Rpc::Result.into(),
+        rpc_code: None,
+        grpc_status: None,
+    };
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<ReportRequest, ReportResponse>::default();
+    let report = tonic::Request::new(ReportRequest { outcomes: vec![outcome] });
+    let path = http::uri::PathAndQuery::from_static("/interdict.v1.Outcomes/Report");
+    let answer: tonic::Response<ReportResponse> = client.unary(report, path, codec).await.unwrap();
+    assert_eq!(answer.into_inner().taken, 1);
+    assert_eq!(running.shutdown().await, Drained::Clean);
+
+    let log = log_of(&house, "acme");
+    assert_eq!(kinds(&log), ["decision", "outcome"]);
+    assert_eq!((&log[1].1["decision_id"], &log[1].1["rpc"]), (&id.into(), &"result".into()));
+    let system = log_of(&house, "_system");
+    assert_eq!(kinds(&system), ["start", "bundle", "stop"]);
+    assert_eq!(system.last().unwrap().1["clean"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_allowed_call_of_an_earlier_run_without_an_outcome_is_recorded_as_missing_after_a_restart() {
+    let house = House::new();
+    let mut check = house.check("good");
+    let attributes = check.attributes.as_mut().unwrap();
+    attributes.context_extensions.insert("interdict.outcomes".to_owned(), "1".to_owned());
+    let running = house.start("audit: {outcome_deadline_seconds: 1}").await;
+    assert_eq!(status_of(&ask(connect(&running).await, check).await), 0);
+    drop(running);
+    // Its tasks end at their own pace, and the folder is theirs until then.
+    let grpc = "address: '127.0.0.1:0', drain_seconds: 5";
+    let running = loop {
+        match Running::start(house.config(grpc, "audit: {outcome_deadline_seconds: 1}")).await {
+            Ok(running) => break running,
+            Err(error) => assert!(error.to_string().contains("audit.locked"), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for _ in 0..200 {
+        if kinds(&log_of(&house, "acme")).contains(&"outcome_missing") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    running.shutdown().await;
+    assert_eq!(kinds(&log_of(&house, "acme")), ["decision", "outcome_missing"]);
+    let system = log_of(&house, "_system");
+    assert_eq!(kinds(&system), ["start", "bundle", "start", "bundle", "stop"], "the first run has no stop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_recording_decisions_are_made_and_nothing_is_written() {
+    let house = House::new();
+    let running = house.start("audit: {enabled: false}").await;
+    assert_eq!(status_of(&ask(connect(&running).await, house.check("good")).await), 0);
+    assert!(running.metrics().render().unwrap().contains("interdict_audit_enabled 0"));
+    running.shutdown().await;
+    assert!(!house.folder.path().join("interdict-audit").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_api_tells_whether_decisions_are_recorded_and_by_what() {
+    let house = House::new();
+    for (more, audit) in [("", "serving"), ("audit: {enabled: false}", "off")] {
+        let running = house.start(more).await;
+        let url = format!("http://{}/v1/health", running.addresses().admin.unwrap());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
+        let answer = client.get(&url).bearer_auth(House::ADMIN_TOKEN).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!((&answer["status"], &answer["audit"]["status"]), (&"ok".into(), &audit.into()));
+        assert_eq!(answer["bundle"]["digest"], running.bundle().status().digest);
+        running.shutdown().await;
+    }
+}

@@ -34,16 +34,16 @@ const COMMITMENT: RecordingSettings =
     RecordingSettings { show_arguments: false, allow_unrecorded_reads: false };
 
 /// A decider over a house, and the log that it writes.
-struct World {
+pub(crate) struct World {
     house: House,
-    log: Arc<MemoryLog>,
+    pub(crate) log: Arc<MemoryLog>,
     outcomes: Arc<Outcomes>,
-    bundle: Arc<Bundle>,
+    pub(crate) bundle: Arc<Bundle>,
     decider: Decider,
 }
 
 impl World {
-    async fn new(log: MemoryLog) -> Self {
+    pub(crate) async fn new(log: MemoryLog) -> Self {
         Self::of(log, COMMITMENT, Arc::new(SystemClock), Freshness::default()).await
     }
 
@@ -79,6 +79,10 @@ impl World {
             },
         });
         Self { house, log, outcomes, bundle, decider: decider.unwrap() }
+    }
+
+    pub(crate) async fn decide(&self, tool: &str) {
+        self.decider.decide(self.call(tool)).await;
     }
 
     fn call(&self, tool: &str) -> Request {
