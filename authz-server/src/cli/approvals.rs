@@ -317,7 +317,7 @@ fn print_one(shown: &Shown) {
 }
 
 /// Indented when that changes nothing: numbers are printed as they were judged.
-fn pretty(raw: &RawValue) -> String {
+pub(super) fn pretty(raw: &RawValue) -> String {
     let text = raw.get();
     let mut out = String::with_capacity(text.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

@@ -4,12 +4,14 @@
 //! 11 intercept. Answers go to standard output, everything else to standard error.
 
 mod approvals;
+mod audit;
 mod bundle;
 mod check;
 mod check_request;
 mod plain;
 mod policy;
 mod policy_eval;
+mod replay;
 mod serve;
 mod token;
 mod witness;
@@ -62,6 +64,12 @@ enum Command {
     /// Cosign checkpoints of audit logs: a process of its own, for somebody who does not run the log.
     #[command(after_help = witness::HELP)]
     Witness(witness::WitnessArgs),
+    /// Read the log of decisions, give evidence of it away, look after its keys.
+    #[command(after_help = audit::HELP)]
+    Audit(audit::AuditArgs),
+    /// Judge recorded decisions again: with their own bundle, or with another one to see what would flip.
+    #[command(after_help = replay::HELP)]
+    Replay(replay::ReplayArgs),
     /// Work on the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -130,6 +138,8 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Token(args) => token::run(&args),
         Command::Approvals(args) => approvals::run(args),
         Command::Witness(args) => witness::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Config(ConfigCommand::Check(args)) => check_config(&args.config),
         Command::Version => {
             println!("interdict {}", env!("CARGO_PKG_VERSION"));
