@@ -69,6 +69,7 @@ pub struct BundleKeeper {
     inner: Mutex<Inner>,
     status: Mutex<BundleStatus>,
     too_old: Gauge,
+    differences: Gauge,
     events: Arc<dyn BundleEvents>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -117,12 +118,17 @@ impl BundleKeeper {
         let freshness = Freshness::new(config.max_age_seconds);
         freshness.confirm(first.confirmed);
         freshness.expires(first.examined.expires_at());
-        let too_old = Gauge::default();
+        let (too_old, differences) = (Gauge::default(), Gauge::default());
         opening.metrics.register(|registry| {
             registry.register(
                 "bundle_too_old",
                 "1 while the bundle in force has expired or its source did not confirm it for bundle.max_age_seconds",
                 too_old.clone(),
+            );
+            registry.register(
+                "policy_engine_differences",
+                "How often the two policy engines said different things about a decision; the interpreter's word counted",
+                differences.clone(),
             );
         });
         opening.metrics.bundle_loaded(first.examined.bundle.digest());
@@ -137,6 +143,7 @@ impl BundleKeeper {
             freshness,
             has_max_age: config.max_age_seconds.is_some(),
             too_old,
+            differences,
             events: opening.events,
             clock: opening.clock,
             metrics: opening.metrics,
@@ -279,6 +286,8 @@ impl BundleKeeper {
 
     /// Tells when the bundle in force becomes too old, and when it no longer is.
     pub fn look_at_age(&self) {
+        let differences = interdict_policy::engine_differences();
+        self.differences.set(i64::try_from(differences).unwrap_or(i64::MAX));
         let code = self.freshness.stale_code(self.clock.now());
         let status = {
             let mut status = self.lock_status();

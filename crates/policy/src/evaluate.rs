@@ -9,6 +9,7 @@ mod inspect;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -25,6 +26,16 @@ pub use self::inspect::{Inspection, SetResult};
 
 /// The engine that this crate was built with, for whoever decides again later.
 pub const ENGINE: &str = "regorus 0.14.1";
+
+/// Of all evaluators of the process.
+static DIFFERENCES: AtomicU64 = AtomicU64::new(0);
+
+/// How often the bytecode machine and the interpreter said different things in this process; see
+/// [`Evaluator::differences`].
+#[must_use]
+pub fn engine_differences() -> u64 {
+    DIFFERENCES.load(Ordering::Relaxed)
+}
 
 /// Decides; one per worker thread.
 #[derive(Debug)]
@@ -188,6 +199,7 @@ impl Evaluator {
                 };
                 if !same {
                     self.differences += 1;
+                    DIFFERENCES.fetch_add(1, Ordering::Relaxed);
                     self.machines.clear();
                 }
                 strict

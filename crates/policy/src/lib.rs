@@ -30,7 +30,7 @@ pub use bundle::{
 };
 pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
 pub use error::BundleError;
-pub use evaluate::{ENGINE, Evaluator, Inspection, SetResult};
+pub use evaluate::{ENGINE, Evaluator, Inspection, SetResult, engine_differences};
 pub use facts::{Facts, FactsError, FactsRef};
 pub use input::{
     AgentFact, ApprovalFact, Arguments, EnforcerFact, HttpFact, Input, McpFact, MessageKind, Principal,
