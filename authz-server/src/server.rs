@@ -9,6 +9,7 @@ mod evidence;
 mod exposed;
 mod grpc;
 mod key;
+mod parts;
 pub(crate) mod sockets;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,26 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::routing::get;
-use interdict_policy::Bundle;
-use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tonic::transport::Server;
 
 pub use self::error::ServeError;
 use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
+use self::parts::{Opened, open_files};
+pub use self::parts::{decider, rehearse};
 use crate::admin::{AdminState, AdminToken};
-use crate::audit::Recorder;
-use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
+use crate::bundle::BundleKeeper;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ListenAddress};
-use crate::decide::{Decider, Parts, Settings};
-use crate::identity::Authenticator;
-use crate::record::{ApprovalRecords, BundleRecords, Recording};
-use crate::store::{ApprovalStore, DryStore, SqliteStore};
+use crate::decide::Decider;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream_credential::UpstreamCredentials;
 
 /// How long admin and metrics calls may take after the last decision.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -92,12 +87,21 @@ pub async fn serve(config: Config) -> Result<Drained, ServeError> {
     let ended = tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, drain_seconds = running.drain.as_secs(), "draining");
-            tokio::select! {
-                ended = running.shutdown() => ended,
+            let evidence = running.evidence.clone();
+            let ended = tokio::select! {
+                ended = running.shutdown() => Some(ended),
                 name = signals.next() => {
                     tracing::warn!(signal = name, "a second signal; calls under way are cut off");
+                    None
+                }
+            };
+            match (ended, evidence) {
+                (Some(ended), _) => ended,
+                (None, Some(evidence)) => {
+                    evidence.stop(false).await;
                     Drained::Cut
                 }
+                (None, None) => Drained::Cut,
             }
         }
         () = running.failed() => {
@@ -108,66 +112,6 @@ pub async fn serve(config: Config) -> Result<Drained, ServeError> {
     };
     tracing::info!(clean = ended == Drained::Clean, "stopped");
     Ok(ended)
-}
-
-/// The parts that decide, without any socket; `interdict check` uses them as well.
-pub async fn decider(
-    config: &Config,
-    bundle: &BundleKeeper,
-    approvals: Arc<dyn ApprovalStore>,
-    request_state_key: [u8; 32],
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    recording: Option<Arc<Recording>>,
-) -> Result<Decider, ServeError> {
-    let settings = Settings {
-        limits: interdict_mcp::Limits {
-            max_bytes: config.limits.max_body_bytes,
-            max_depth: config.limits.max_depth,
-            max_tokens: config.limits.max_tokens,
-            ..interdict_mcp::Limits::default()
-        },
-        evaluation: interdict_policy::EvalLimits {
-            time: Duration::from_millis(config.decision.timeout_ms),
-            memory_bytes: config.decision.memory_bytes,
-        },
-        hold: Duration::from_secs(config.approvals.hold_seconds),
-        approval_ttl: Duration::from_secs(config.approvals.ttl_seconds),
-        page_url: config.approvals.page_url.clone(),
-        request_state_key,
-    };
-    let parts = Parts {
-        bundle: bundle.current(),
-        identity: Arc::new(Authenticator::start(&config.identity).await?),
-        upstream: Arc::new(UpstreamCredentials::start(&config.upstream_credentials)?),
-        approvals,
-        clock,
-        metrics,
-        freshness: bundle.freshness(),
-        recording,
-        settings,
-    };
-    Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
-}
-
-/// What `serve` would read at start, without sockets and database; the bundle.
-///
-/// # Errors
-/// What would stop the start.
-pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let metrics = Arc::new(Metrics::new());
-    let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
-    let bundle = BundleKeeper::open(&config.bundle, opening)?;
-    if let Some(admin) = &config.listen.admin {
-        AdminToken::open(&admin.token_file)?;
-    }
-    grpc::encrypted(Server::builder(), config)?;
-    if config.approvals.request_state_key_file.is_some() {
-        key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    }
-    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None).await?;
-    Ok(bundle.current().load_full())
 }
 
 impl Running {
@@ -245,8 +189,7 @@ impl Running {
         if let Some(evidence) = &evidence {
             others.extend(evidence.chores().into_iter().map(|chore| until(closing.clone(), chore)));
         }
-        let (address, grpc) =
-            grpc::serve_grpc(config, Arc::clone(&decider), recording, stopping).await?;
+        let (address, grpc) = grpc::serve_grpc(config, Arc::clone(&decider), recording, stopping).await?;
         let period = Duration::from_secs(config.bundle.reload_seconds);
         others.push(until(closing, Arc::clone(&bundle).watch(period)));
 
@@ -266,7 +209,19 @@ impl Running {
             ListenAddress::Tcp(_) => None,
         };
         let drain = Duration::from_secs(config.listen.grpc.drain_seconds);
-        Ok(Self { addresses, bundle, metrics, decider, stop, close, grpc, evidence, others, drain, socket_file })
+        Ok(Self {
+            addresses,
+            bundle,
+            metrics,
+            decider,
+            stop,
+            close,
+            grpc,
+            evidence,
+            others,
+            drain,
+            socket_file,
+        })
     }
 
     /// Where it listens.
@@ -338,42 +293,6 @@ impl Drop for Running {
             let _ = std::fs::remove_file(file);
         }
     }
-}
-
-/// What was opened at start.
-struct Opened {
-    bundle: Arc<BundleKeeper>,
-    store: Arc<dyn ApprovalStore>,
-    key: [u8; 32],
-}
-
-/// Everything that reads files at start.
-fn open_files(
-    config: &Config,
-    recorder: Option<Arc<dyn Recorder>>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-) -> Result<Opened, ServeError> {
-    let events: Arc<dyn BundleEvents> = match &recorder {
-        Some(recorder) => Arc::new(BundleRecords::new(Arc::clone(recorder))),
-        None => Arc::new(NoEvents),
-    };
-    let opening = Opening {
-        kept: config.audit.enabled.then(|| config.audit.directory.join("bundles")),
-        events,
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-    };
-    let bundle = BundleKeeper::open(&config.bundle, opening)?;
-    let store = SqliteStore::open_keeping(
-        &config.approvals.database,
-        config.approvals.max_pending_per_agent,
-        SignedDuration::from_hours(24 * i64::from(config.approvals.keep_days)),
-        clock,
-        Box::new(ApprovalRecords::new(metrics, recorder)),
-    )?;
-    let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key })
 }
 
 /// Works in a task until the server closes.

@@ -219,6 +219,10 @@ impl Trace {
         let Some(recording) = &self.recording else { return true };
         let may = !self.evidence.consequential && recording.allows_unrecorded_reads();
         if may {
+            tracing::warn!(
+                decision_id = self.event.decision_id,
+                "a read goes on without a record, as configured"
+            );
             recording.recorder().unrecorded(self.evidence.tenant());
         }
         may

@@ -45,6 +45,9 @@ pub fn exposed_secrets(config: &Config) -> Vec<Exposed> {
     if let Some(file) = &config.approvals.request_state_key_file {
         secrets.push(("approvals.request_state_key_file".to_owned(), file));
     }
+    if let Some(file) = &config.audit.signing_key_file {
+        secrets.push(("audit.signing_key_file".to_owned(), file));
+    }
     for (index, credential) in config.upstream_credentials.iter().enumerate() {
         secrets.push((format!("upstream_credentials[{index}].file"), &credential.file));
     }

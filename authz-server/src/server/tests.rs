@@ -14,7 +14,7 @@ use super::*;
 use crate::bundle::Look;
 use crate::identity::config::SignatureAlgorithm;
 use crate::identity::mint::{SigningKey, TokenRequest, write_jwks};
-use crate::store::ListFilter;
+use crate::store::{ApprovalStore, ListFilter, SqliteStore};
 
 const RULES: &str = "package interdict.policy.house\n\
     import rego.v1\n\

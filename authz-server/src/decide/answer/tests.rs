@@ -26,7 +26,7 @@ use crate::record::outcomes::Outcomes;
 use crate::record::{Recording, RecordingSettings};
 use crate::request::{BodyState, Undecodable};
 use crate::server::tests::House;
-use crate::store::{ApprovalStore, DryStore, ListFilter, SqliteStore};
+use crate::store::{ApprovalState, ApprovalStore, DryStore, HumanAnswer, ListFilter, SqliteStore};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
 
@@ -187,6 +187,29 @@ async fn what_has_consequences_is_safe_from_power_loss_at_once_and_denials_and_r
     }
     let at_once: Vec<_> = world.log.entries.lock().unwrap().iter().map(|entry| entry.at_once).collect();
     assert_eq!(at_once, [true, true, false, false]);
+}
+
+#[tokio::test]
+async fn an_approval_that_a_call_used_up_before_its_record_failed_stays_used_up() {
+    let world = World::new(MemoryLog::default()).await;
+    let mut parts = world.decider.parts.clone();
+    let file = world.house.folder.path().join("a.db");
+    let store = SqliteStore::open(&file, 10, Arc::new(SystemClock), Box::new(())).unwrap();
+    parts.approvals = Arc::new(store.clone());
+    let decider = Decider::new(parts).unwrap();
+    assert_eq!(told(&decider.decide(world.call("risky")).await).0, "intercept");
+    let asked = store.list(ListFilter::default(), Timestamp::now()).await.unwrap().pop().unwrap();
+    store.decide(&asked.id, HumanAnswer::Approve, "vera", None, Timestamp::now()).await.unwrap();
+    world.log.fail(Some("audit.disk_full"));
+    assert_eq!(told(&decider.decide(world.call("risky")).await), ("deny", "audit.disk_full"));
+    let after = store.get(&asked.id, Timestamp::now()).await.unwrap().unwrap();
+    assert_eq!(after.state, ApprovalState::Consumed);
+    world.log.fail(None);
+    assert_eq!(told(&decider.decide(world.call("risky")).await).0, "intercept", "it is asked anew");
+    let records = world.log.of(Kind::Decision);
+    let by: Vec<_> = records.iter().map(|record| record["approval"].get("by")).collect();
+    assert_eq!(by, [None, Some(&"vera".into()), None]);
+    assert!(records.iter().all(|record| record["action"]["digest"] == asked.action_digest.as_str()));
 }
 
 // === one record for every decision ===

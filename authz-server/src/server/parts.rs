@@ -1,0 +1,117 @@
+//! What a server is made of, without its sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interdict_policy::Bundle;
+use jiff::SignedDuration;
+use tonic::transport::Server;
+
+use super::{ServeError, grpc, key};
+use crate::admin::AdminToken;
+use crate::audit::Recorder;
+use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::decide::{Decider, Parts, Settings};
+use crate::identity::Authenticator;
+use crate::record::{ApprovalRecords, BundleRecords, Recording};
+use crate::store::{ApprovalStore, DryStore, SqliteStore};
+use crate::telemetry::metrics::Metrics;
+use crate::upstream_credential::UpstreamCredentials;
+
+/// The parts that decide, without any socket; `interdict check` uses them as well.
+pub async fn decider(
+    config: &Config,
+    bundle: &BundleKeeper,
+    approvals: Arc<dyn ApprovalStore>,
+    request_state_key: [u8; 32],
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    recording: Option<Arc<Recording>>,
+) -> Result<Decider, ServeError> {
+    let settings = Settings {
+        limits: interdict_mcp::Limits {
+            max_bytes: config.limits.max_body_bytes,
+            max_depth: config.limits.max_depth,
+            max_tokens: config.limits.max_tokens,
+            ..interdict_mcp::Limits::default()
+        },
+        evaluation: interdict_policy::EvalLimits {
+            time: Duration::from_millis(config.decision.timeout_ms),
+            memory_bytes: config.decision.memory_bytes,
+        },
+        hold: Duration::from_secs(config.approvals.hold_seconds),
+        approval_ttl: Duration::from_secs(config.approvals.ttl_seconds),
+        page_url: config.approvals.page_url.clone(),
+        request_state_key,
+    };
+    let parts = Parts {
+        bundle: bundle.current(),
+        identity: Arc::new(Authenticator::start(&config.identity).await?),
+        upstream: Arc::new(UpstreamCredentials::start(&config.upstream_credentials)?),
+        approvals,
+        clock,
+        metrics,
+        freshness: bundle.freshness(),
+        recording,
+        settings,
+    };
+    Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
+}
+
+/// What `serve` would read at start, without sockets and database; the bundle.
+///
+/// # Errors
+/// What would stop the start.
+pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::new());
+    let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
+    let bundle = BundleKeeper::open(&config.bundle, opening)?;
+    if let Some(admin) = &config.listen.admin {
+        AdminToken::open(&admin.token_file)?;
+    }
+    grpc::encrypted(Server::builder(), config)?;
+    if config.approvals.request_state_key_file.is_some() {
+        key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
+    }
+    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None).await?;
+    Ok(bundle.current().load_full())
+}
+
+/// What was opened at start.
+pub(super) struct Opened {
+    pub(super) bundle: Arc<BundleKeeper>,
+    pub(super) store: Arc<dyn ApprovalStore>,
+    pub(super) key: [u8; 32],
+}
+
+/// Everything that reads files at start.
+pub(super) fn open_files(
+    config: &Config,
+    recorder: Option<Arc<dyn Recorder>>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Opened, ServeError> {
+    let events: Arc<dyn BundleEvents> = match &recorder {
+        Some(recorder) => Arc::new(BundleRecords::new(Arc::clone(recorder))),
+        None => Arc::new(NoEvents),
+    };
+    let opening = Opening {
+        kept: config.audit.enabled.then(|| config.audit.directory.join("bundles")),
+        events,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    };
+    let bundle = BundleKeeper::open(&config.bundle, opening)?;
+    let store = SqliteStore::open_keeping(
+        &config.approvals.database,
+        config.approvals.max_pending_per_agent,
+        SignedDuration::from_hours(24 * i64::from(config.approvals.keep_days)),
+        clock,
+        Box::new(ApprovalRecords::new(metrics, recorder)),
+    )?;
+    let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
+    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key })
+}
