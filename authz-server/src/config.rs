@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use self::address::ListenAddress;
-pub use self::audit::{AuditArguments, AuditConfig, AuditDurability, ReadsWhenUnavailable, WitnessConfig};
+pub use self::audit::{
+    AuditArguments, AuditConfig, AuditDurability, OnWitnessContradiction, ReadsWhenUnavailable, WitnessConfig,
+};
 pub use self::bundle::{BundleConfig, SignatureConfig};
 pub use self::load::ConfigError;
 use crate::identity::{IdentityConfig, UpstreamCredentialConfig};

@@ -24,7 +24,7 @@ use super::witnesses::Witnesses;
 use super::writer::Draft;
 use super::{Layout, SYSTEM_TENANT, erase, schema};
 use crate::clock::Clock;
-use crate::config::{AuditConfig, AuditDurability};
+use crate::config::{AuditConfig, AuditDurability, OnWitnessContradiction};
 use interdict_audit::record::Kind;
 
 /// The log; cloning shares it. The folder is free for another server when the last clone is gone, after
@@ -65,6 +65,7 @@ impl AuditLog {
             layout: directory.layout.clone(),
             signing: Arc::new(signing),
             witnesses: Witnesses::of(&config.witnesses)?,
+            stop_on_contradiction: config.on_witness_contradiction == OnWitnessContradiction::Stop,
             clock,
             board: Board::default(),
             every: config.durability == AuditDurability::Every,

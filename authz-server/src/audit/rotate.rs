@@ -53,6 +53,7 @@ pub fn rotate_key(
             layout: layout.clone(),
             signing: Arc::clone(signing),
             witnesses: None,
+            stop_on_contradiction: false,
             clock: Arc::clone(&clock),
             board: Board::default(),
             every: true,

@@ -31,6 +31,8 @@ pub(crate) struct Common {
     pub(crate) layout: Layout,
     pub(crate) signing: Arc<Signing>,
     pub(crate) witnesses: Option<Witnesses>,
+    /// A witness that contradicts the log stops it.
+    pub(crate) stop_on_contradiction: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) board: Board,
     /// Every commit is synced.
@@ -114,10 +116,7 @@ impl Sequencer {
             return self.queue.nudge();
         };
         let batch = self.queue.take();
-        if batch.is_empty() {
-            return;
-        }
-        let result = self.commit(writer, &batch);
+        let result = if batch.is_empty() { Ok(0) } else { self.commit(writer, &batch) };
         drop(slot);
         match result {
             Ok(first) => self.tell(first, batch),
@@ -125,9 +124,13 @@ impl Sequencer {
             Err(_) => {
                 self.inline.store(false, Ordering::Release);
                 self.queue.put_back(batch);
-                return self.queue.nudge();
             }
         }
+        self.look_again();
+    }
+
+    /// Whoever found the writer taken left its entry in the queue: everybody who had the writer looks there afterwards.
+    fn look_again(&self) {
         if !self.queue.is_empty() {
             self.queue.nudge();
         }
@@ -157,6 +160,9 @@ impl Sequencer {
 
     /// Answers a committed batch whose first entry has this number.
     pub(crate) fn tell(&self, first: u64, batch: Vec<Waiting>) {
+        if batch.is_empty() {
+            return;
+        }
         self.metrics.all.committed(batch.len());
         for (seq, waiting) in (first..).zip(batch) {
             self.metrics.all.appended(waiting.since.elapsed());
@@ -199,12 +205,16 @@ impl Sequencer {
     pub(crate) fn cosigned(&self, size: u64, signature: Signature) -> Result<(), AuditError> {
         let mut slot = self.writer();
         let Some(writer) = slot.as_mut() else { return Ok(()) };
-        let note = writer.cosign(size, signature)?;
+        let note = writer.cosign(size, signature);
         // With the writer held: a newer checkpoint cannot be written before and replaced by this one.
-        if let Some(note) = note.filter(|_| writer.chain.checkpointed() == size) {
-            checkpoints::write_head(self, &note);
+        if let Ok(Some(note)) = &note
+            && writer.chain.checkpointed() == size
+        {
+            checkpoints::write_head(self, note);
         }
-        Ok(())
+        drop(slot);
+        self.look_again();
+        note.map(drop)
     }
 
     /// Stops this log for good: what is in it contradicts what somebody else has seen.

@@ -1,5 +1,5 @@
 //! Witnesses: outside of our administration, they cosign what the log says and remember it. Nobody waits for them. One
-//! that contradicts us is another matter: then the log is not what was signed, and it stops.
+//! that contradicts us raises an alarm, and stops the log where the operator asked for that: its answer is not signed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -127,12 +127,14 @@ fn prove(layout: &Layout, tenant: &str, old: u64, size: u64) -> Result<Vec<Hash>
     consistency_proof(&reader, old, size).map_err(|error| error.to_string())
 }
 
-/// Contradiction is the end of this log; everything else is told once.
+/// A contradiction is an error that stays one until somebody looks; everything else is told once.
 fn tell(client: &WitnessClient, sequencer: &Sequencer, error: &WitnessError, again: bool) {
     let (tenant, witness, code) = (sequencer.tenant.as_str(), client.key().name(), error.code());
     sequencer.metrics.all.failed(code);
-    if error.contradicts() {
+    if error.contradicts() && sequencer.common.stop_on_contradiction {
         sequencer.halt(AuditError::new(code, format!("{witness}: {error}")));
+    } else if error.contradicts() && !again {
+        tracing::error!(tenant, witness, code, %error, "A WITNESS HAS SEEN ANOTHER LOG THAN THIS ONE");
     } else if !again {
         tracing::warn!(tenant, witness, code, %error, "a checkpoint is not cosigned");
     }

@@ -32,6 +32,8 @@ pub struct AuditConfig {
     pub signing_key_file: Option<PathBuf>,
     /// Processes outside of our administration that cosign checkpoints.
     pub witnesses: Vec<WitnessConfig>,
+    /// What happens when a witness says that it has seen another log than this one.
+    pub on_witness_contradiction: OnWitnessContradiction,
     /// How long an allowed call may stay without an outcome, in seconds; then that is recorded.
     pub outcome_deadline_seconds: u64,
     /// How long the sealed inputs of decisions can be opened, in days; then their keys are destroyed.
@@ -53,6 +55,7 @@ impl Default for AuditConfig {
             checkpoint_entries: 1_000,
             signing_key_file: None,
             witnesses: Vec::new(),
+            on_witness_contradiction: OnWitnessContradiction::default(),
             outcome_deadline_seconds: 300,
             inputs_keep_days: 400,
             replay_sample_per_mille: 10,
@@ -93,11 +96,23 @@ pub enum ReadsWhenUnavailable {
     Allow,
 }
 
+/// What happens when a witness says that it has seen another log than this one. Its answer is not signed (C2SP
+/// tlog-witness), so it is a reason to look and no proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnWitnessContradiction {
+    /// It is told, loudly, and the log goes on.
+    #[default]
+    Alarm,
+    /// The log stops until somebody looked and started the server again; calls with consequences are denied.
+    Stop,
+}
+
 /// A witness.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WitnessConfig {
-    /// Where it listens, `http` or `https`.
+    /// Where it listens: `https`, or `http` to a loopback address.
     pub url: String,
     /// Its verifier key, `name+hash+key`.
     pub key: String,
@@ -137,15 +152,27 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     if fits {
         return Ok(());
     }
-    let right = "must be 1 to 200 of A-Z a-z 0-9 - . _ / and neither begin nor end with /, like log.example.com";
+    let right =
+        "must be 1 to 200 of A-Z a-z 0-9 - . _ / and neither begin nor end with /, like log.example.com";
     Err(ConfigError::at("audit.name", right))
+}
+
+/// Plain text that does not leave the machine.
+fn is_local(url: &url::Url) -> bool {
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "http" && loopback
 }
 
 fn check_witness(at: usize, witness: &WitnessConfig) -> Result<(), ConfigError> {
     let wrong = |message: String| Err(ConfigError::at(format!("audit.witnesses[{at}].url"), message));
     match url::Url::parse(&witness.url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {}
-        Ok(url) => return wrong(format!("has the scheme `{}`; must be https (or http)", url.scheme())),
+        Ok(url) if url.scheme() == "https" || is_local(&url) => {}
+        Ok(_) => return wrong("must be https; http only to a loopback address".to_owned()),
         Err(error) => return wrong(format!("is no URL ({error}); write https://witness.example/")),
     }
     if witness.key.splitn(3, '+').count() != 3 {

@@ -105,7 +105,12 @@ fn a_value_that_cannot_be_is_refused_with_what_would_be_right() {
         ("audit: {name: 'a b'}", "audit.name", "log.example.com"),
         ("audit: {name: a+b}", "audit.name", "log.example.com"),
         ("audit: {witnesses: [{url: 'ftp://w/', key: a+b+c}]}", "audit.witnesses[0].url", "https"),
-        ("audit: {witnesses: [{url: 'http://w/', key: abc}]}", "audit.witnesses[0].key", "name+hash+key"),
+        ("audit: {witnesses: [{url: 'http://w/', key: a+b+c}]}", "audit.witnesses[0].url", "loopback"),
+        (
+            "audit: {witnesses: [{url: 'http://127.0.0.1/', key: abc}]}",
+            "audit.witnesses[0].key",
+            "name+hash+key",
+        ),
         ("bundle: {paths: []}", "bundle.paths", "at least one"),
         ("bundle: {paths: [a, b], signature: {key_file: k}}", "bundle.paths", "build"),
         ("bundle: {paths: [a], token_file: t}", "bundle.token_file", "bundle.url"),
