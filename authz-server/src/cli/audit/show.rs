@@ -45,8 +45,8 @@ pub(super) struct ShowArgs {
 /// Where an entry stands in its log.
 pub(super) struct Standing {
     pub(super) leaf: String,
-    /// Size, time and cosignatures of the checkpoint that proves it.
-    pub(super) covered: Option<(u64, String, usize)>,
+    /// Size and time of the first checkpoint over it, and who cosigned the last one.
+    pub(super) covered: Option<(u64, String, Vec<String>)>,
     /// What is wrong with the proof.
     pub(super) broken: Option<String>,
 }
@@ -85,7 +85,7 @@ fn standing(layout: &Layout, reader: &LogReader, stored: &StoredEntry) -> Result
     let last = reader.last_checkpoint(None).map_err(refused)?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(standing) };
     standing.broken = prove(layout, reader, stored.seq, &leaf, &last.note).err();
-    standing.covered = Some((first.size, line::time(first.at_ms), cosignatures(&last.note)));
+    standing.covered = Some((first.size, line::time(first.at_ms), cosigners(layout, &last.note)));
     Ok(standing)
 }
 
@@ -97,9 +97,15 @@ fn prove(layout: &Layout, reader: &LogReader, seq: u64, leaf: &[u8; 32], note: &
     verify_inclusion(leaf, seq, size, &proof, &root).map_err(|error| error.to_string())
 }
 
-/// Signatures on a note beside that of the log; whose they are is for the verifier to check.
-fn cosignatures(note: &str) -> usize {
-    Note::parse(note.as_bytes()).map_or(0, |note| note.signatures().len().saturating_sub(1))
+/// Who signed a note beside the log itself. Their signatures are for the verifier to check, which knows their keys.
+fn cosigners(layout: &Layout, note: &str) -> Vec<String> {
+    let own = layout.read_name().unwrap_or_default();
+    let Ok(note) = Note::parse(note.as_bytes()) else { return Vec::new() };
+    note.signatures()
+        .iter()
+        .map(|signature| signature.name().to_owned())
+        .filter(|name| *name != own)
+        .collect()
 }
 
 fn show_input(reader: &LogReader, stored: &StoredEntry, entry: &Entry<'_>, wanted: bool) {
@@ -135,8 +141,8 @@ fn as_json(
         "proved": standing.broken.is_none() && standing.covered.is_some(),
         "problem": standing.broken,
     });
-    if let Some((size, at, cosignatures)) = &standing.covered {
-        put(&mut shown, "checkpoint", json!({"size": size, "at": at, "cosignatures": cosignatures}));
+    if let Some((size, at, cosigners)) = &standing.covered {
+        put(&mut shown, "checkpoint", json!({"size": size, "at": at, "cosigners": cosigners}));
     }
     let body = Entry::read(&stored.record).and_then(|entry| entry.body());
     let mut facts = String::new();

@@ -51,7 +51,7 @@ fn decision(chain: &Chain, entry: &Entry<'_>, body: &Decision<'_>) {
         row("approval", &format!("{}{by}{at}", used.id));
     }
     let all: Vec<&str> = body.reasons.iter().map(|reason| &**reason).collect();
-    row("verdict", &format!("{} because of {} (stage {})", body.verdict, body.reason, body.stage));
+    row("verdict", &format!("{} (stage {})", because(body), body.stage));
     if all.len() > 1 {
         row("all reasons", &all.join(", "));
     }
@@ -60,6 +60,15 @@ fn decision(chain: &Chain, entry: &Entry<'_>, body: &Decision<'_>) {
         row("repeats", of);
     }
     row("happened", happened(chain, body));
+}
+
+/// Why it was decided so; the reason of an approved call is what a person was asked about.
+fn because(body: &Decision<'_>) -> String {
+    let by = body.approval.as_ref().and_then(|used| used.by.as_ref());
+    match (body.verdict, by) {
+        (Verdict::Allow, Some(by)) => format!("allow: {by} approved what {} asks about", body.reason),
+        _ => format!("{} because of {}", body.verdict, body.reason),
+    }
 }
 
 fn asked_by(entry: &Entry<'_>, body: &Decision<'_>) {
@@ -162,8 +171,13 @@ fn stands(stored: &StoredEntry, standing: &Standing) {
         (Some(what), _) => row("proof", &format!("BROKEN: {what}")),
         (None, None) => row("proof", "not yet covered by a signed checkpoint"),
         (None, Some((size, at, witnesses))) => {
-            let signed = format!("first signed at {at} in a checkpoint of {size} entries");
-            row("proof", &format!("included, {signed}; {witnesses} cosignatures on the last one"));
+            let by = if witnesses.is_empty() { "no witness".to_owned() } else { witnesses.join(", ") };
+            row(
+                "proof",
+                &format!(
+                    "included; first signed at {at}, with {size} entries; last checkpoint cosigned by {by}"
+                ),
+            );
         }
     }
 }

@@ -1,0 +1,153 @@
+//! `interdict replay`: recorded decisions judged again, by their own bundle and by another one.
+
+// Helpers outside of test functions fail a test the same way as the tests themselves.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+
+mod evidence;
+
+use evidence::{House, RULES, call};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_decision_comes_out_the_same_beside_the_server_and_without_it() {
+    let house = House::new();
+    let server = house.start().await;
+    let mut ids = Vec::new();
+    for tool in ["good", "bad", "risky"] {
+        ids.push(server.call(tool).await);
+    }
+    server.approve();
+    ids.push(server.call("risky").await);
+    let batch = server.send(json!([call(1, "good"), call(2, "also")]), true).await;
+    for id in &ids {
+        house.run(&["replay", id]).ends(0).says(&["SAME", id]);
+    }
+    house.run(&["replay", &batch, "--format", "json"]).ends(0);
+    server.stop().await;
+    house.run(&["replay", &ids[0], "--explain"]).ends(0).says(&["rule", "policy.house_allow", "(house)"]);
+    let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(0).json();
+    assert_eq!((&all["decisions"], &all["different"], &all["tampered"]), (&5.into(), &0.into(), &0.into()));
+    assert!(all["same"].as_u64().unwrap() >= 4, "{all}");
+    house.run(&["replay", "--since", "1h", "--limit", "2"]).ends(0).says(&["decisions", "per second"]);
+    house.run(&["replay", "0198c5d2-7c1e-7000-8000-00000000002a"]).ends(1).says(&["no log holds"]);
+    house.run(&["replay"]).ends(2);
+    house.run(&["replay", &ids[0], "--bundle", "bundle"]).ends(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_tested_says_why_and_ends_with_three() {
+    let house = House::new();
+    let server = house.start().await;
+    let unknown = server.send(call(1, "good"), false).await;
+    let good = server.call("good").await;
+    server.stop().await;
+    house
+        .run(&["replay", &unknown])
+        .ends(3)
+        .says(&["NOT TESTABLE", "refused before the policy at stage identity"]);
+
+    let kept = house.path("interdict-audit/bundles");
+    std::fs::rename(&kept, house.path("elsewhere")).unwrap();
+    house.run(&["replay", &good]).ends(3).says(&["not kept", "replay.bundle_not_kept"]);
+    std::fs::rename(house.path("elsewhere"), &kept).unwrap();
+
+    let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    house.run(&["audit", "destroy-inputs", "--tenant", "acme", "--day", &day, "--yes"]).ends(0);
+    house.run(&["replay", &good]).ends(3).says(&["inputs erased", "replay.inputs_erased"]);
+    // Nothing is hidden in a range either.
+    let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(0).json();
+    assert_eq!(all["not_testable"]["replay.inputs_erased"]["count"], 1);
+    assert_eq!(all["not_testable"]["replay.refused_before_policy (identity)"]["count"], 1);
+    house.database("acme").execute("UPDATE entries SET sealed = NULL", []).unwrap();
+    house.run(&["replay", &good]).ends(3).says(&["sealed input missing"]);
+}
+
+/// Attack: whoever can write the database lets a decision be judged by other facts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_sealed_input_or_a_changed_record_is_tampering() {
+    let house = House::new();
+    let server = house.start().await;
+    let good = server.call("good").await;
+    let bad = server.call("bad").await;
+    server.stop().await;
+    let change = |sql: &str| assert_eq!(house.database("acme").execute(sql, []).unwrap(), 1);
+    let seq = |id: &str| {
+        let found = house.run(&["audit", "show", id, "--json"]).lines();
+        found[0]["entry"]["seq"].as_u64().unwrap()
+    };
+    let (good_seq, bad_seq) = (seq(&good), seq(&bad));
+    change(&format!(
+        "UPDATE entries SET record = CAST(replace(CAST(record AS TEXT), '\"verdict\":\"deny\"', '\"verdict\":\"allow\"') \
+         AS BLOB) WHERE seq = {bad_seq}"
+    ));
+    house.run(&["replay", &bad]).ends(1).says(&["TAMPERED", "replay.sealed_tampered", "another verdict"]);
+    change(&format!(
+        "UPDATE entries SET sealed = (SELECT sealed FROM entries WHERE seq = {bad_seq}) WHERE seq = {good_seq}"
+    ));
+    house.run(&["replay", &good]).ends(1).says(&["TAMPERED", "replay.sealed_tampered"]);
+    let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(1).json();
+    assert_eq!(all["tampered"], 2);
+    house.run(&["replay", "--since", "1h", "--bundle", "bundle"]).ends(1).says(&["TAMPERED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_bundle_shows_what_would_flip_and_which_rule_does_it() {
+    let house = House::new();
+    let server = house.start().await;
+    for tool in ["good", "good", "bad", "risky", "other"] {
+        server.call(tool).await;
+    }
+    server.send(call(1, "good"), false).await;
+    server.stop().await;
+
+    // The same bundle flips nothing.
+    let same = ["replay", "--since", "1h", "--bundle", "bundle"];
+    let ran = house.run(&[&same[..], &["--format", "json", "--fail-on-flip"]].concat()).ends(0);
+    assert_eq!((&ran.json()["unchanged"], &ran.json()["flipped"]), (&5.into(), &0.into()));
+
+    for file in ["agents/a.yaml", "servers/s.yaml"] {
+        house.write(
+            &format!("new/{file}"),
+            &std::fs::read_to_string(house.path(&format!("bundle/{file}"))).unwrap(),
+        );
+    }
+    house.write("new/house/rules.rego", RULES);
+    house.write(
+        "new/careful/careful.rego",
+        "package interdict.policy.careful\nimport rego.v1\n\n\
+         deny contains {\"code\": \"no_good\", \"message\": \"not any more\"} if input.mcp.tool == \"good\"\n",
+    );
+    let new = ["replay", "--since", "1h", "--bundle", "new", "--explain"];
+    house.run(&new).ends(0).says(&[
+        "flips                2",
+        "allow policy.house_allow -> deny policy.no_good",
+        "bot -> tools good",
+        "because careful/careful.rego (added)",
+        "comes policy.no_good (careful/careful.rego:4)",
+        "not testable         1",
+        "replay.refused_before_policy (identity)",
+    ]);
+    let result = house.run(&[&new[..], &["--format", "json"]].concat()).ends(0).json();
+    assert_eq!((&result["flipped"], &result["unchanged"]), (&2.into(), &3.into()));
+    let change = &result["changes"][0];
+    assert_eq!((&change["count"], &change["to"]["reason"]), (&2.into(), &"policy.no_good".into()));
+    assert_eq!(change["explanation"]["added"][0]["places"][0]["line"], 4);
+    assert_eq!(change["examples"].as_array().unwrap().len(), 2);
+    let markdown = house.run(&[&new[..], &["--format", "markdown"]].concat()).ends(0);
+    let digest = result["new_bundle"].as_str().unwrap();
+    markdown.says(&[
+        "### Policy replay: 2 of 5 judgements would flip",
+        "| 2 | `allow policy.house_allow` | `deny policy.no_good` |",
+        digest,
+        "interdict replay --config interdict.yaml --since ",
+        "--bundle new --explain",
+    ]);
+    house.run(&[&new[..], &["--fail-on-flip"]].concat()).ends(1);
+    house.run(&[&new[..], &["--agent", "nobody", "--fail-on-flip"]].concat()).ends(0);
+    // A kept bundle is one too.
+    let old = result["old_bundles"].as_object().unwrap().keys().next().unwrap();
+    let kept = format!("interdict-audit/bundles/{old}.json");
+    house.run(&["replay", "--since", "1h", "--bundle", &kept, "--fail-on-flip"]).ends(0);
+    house.write("broken/x.rego", "package interdict.policy.x\nallow if {");
+    house.run(&["replay", "--since", "1h", "--bundle", "broken"]).ends(2);
+}
