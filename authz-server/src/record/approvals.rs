@@ -6,13 +6,18 @@
 
 use std::sync::Arc;
 
+use interdict_audit::commit::commit;
 use interdict_audit::record::{Approval as ApprovalBody, ApprovalEvent};
 
 use super::Recording;
 use super::entries::entry;
+use super::evidence::salt;
 use crate::audit::{AuditError, NewEntry, Recorder};
 use crate::store::{Approval, ApprovalState, ApprovalStore, HumanAnswer, Move, StoreError, StoreEvents};
 use crate::telemetry::metrics::Metrics;
+
+/// Domain of the commitment to an approver's note.
+const NOTE: &str = "interdict/note/1";
 
 /// Why a person's answer was not given.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,23 @@ fn body<'a>(approval: &'a Approval, event: ApprovalEvent, by: Option<&'a str>) -
 
 fn moved(approval: &Approval, event: ApprovalEvent, by: Option<&str>) -> Option<NewEntry> {
     entry(&approval.tenant, None, &body(approval, event, by))
+}
+
+/// The entry of a person's answer. The note is only committed to; it lies sealed beside the entry, so that it goes when
+/// the inputs of its day go.
+fn answered(
+    approval: &Approval,
+    event: ApprovalEvent,
+    by: &str,
+    note: Option<&str>,
+) -> Result<Option<NewEntry>, AuditError> {
+    let Some(note) = note else { return Ok(moved(approval, event, Some(by))) };
+    let salt = salt()?;
+    let note_commit = Some(commit(NOTE, &salt, note.as_bytes()).into());
+    let body = ApprovalBody { note_commit, ..body(approval, event, Some(by)) };
+    let plain = [&salt[..], serde_json::json!({ "note": note, "v": 1 }).to_string().as_bytes()].concat();
+    let entry = entry(&approval.tenant, None, &body);
+    Ok(entry.map(|entry| NewEntry { sealed: Some(plain), ..entry }))
 }
 
 /// Gives a person's answer: recorded first, then applied. If it then does not apply (somebody was faster, its time ran
@@ -73,7 +95,7 @@ pub async fn record_answer(
         HumanAnswer::Approve => ApprovalEvent::Approved,
         HumanAnswer::Deny => ApprovalEvent::Denied,
     };
-    recording.say(moved(&approval, event, Some(by))).await?;
+    recording.say(answered(&approval, event, by, note)?).await?;
     match store.decide(id, given, by, note, now).await {
         Ok(decided) => Ok(decided),
         Err(error) => {

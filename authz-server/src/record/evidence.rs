@@ -305,7 +305,7 @@ fn list<'a>(out: &mut Vec<u8>, items: impl Iterator<Item = &'a [u8]>) {
     out.push(b']');
 }
 
-fn salt() -> Result<[u8; SALT_BYTES], AuditError> {
+pub(super) fn salt() -> Result<[u8; SALT_BYTES], AuditError> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt)
         .map_err(|_| AuditError::new("audit.unavailable", "the system gives no random numbers"))?;

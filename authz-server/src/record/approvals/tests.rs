@@ -156,3 +156,20 @@ async fn the_answer_of_a_person_is_safe_from_power_loss_at_once() {
     let at_once: Vec<_> = place.log.entries.lock().unwrap().iter().map(|entry| entry.at_once).collect();
     assert_eq!(at_once, [false, true]);
 }
+
+#[tokio::test]
+async fn the_note_of_a_person_is_committed_to_and_lies_sealed_beside_the_record() {
+    let place = Place::new();
+    let asked = place.store.open_or_get(question("b1")).await.unwrap();
+    let (given, note) = (HumanAnswer::Deny, Some("ask Paul \u{201c}first\u{201d}"));
+    let recording = Some(&place.recording);
+    record_answer(recording, &place.store, &asked.id, given, "vera", note, start()).await.unwrap();
+    let entry = place.log.entries.lock().unwrap()[1].clone();
+    assert!(!String::from_utf8(entry.body.clone()).unwrap().contains("Paul"));
+    let body: Value = serde_json::from_slice(&entry.body).unwrap();
+    let plain = entry.sealed.unwrap();
+    let (salt, text) = plain.split_first_chunk::<32>().unwrap();
+    let text: Value = serde_json::from_slice(text).unwrap();
+    assert_eq!(text["note"], note.unwrap());
+    assert_eq!(body["note_commit"], commit(NOTE, salt, note.unwrap().as_bytes()).as_str());
+}
