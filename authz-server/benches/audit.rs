@@ -155,6 +155,6 @@ fn size(folder: &Path) -> u64 {
 }
 
 fn percentiles(sorted: &[Duration]) -> String {
-    let at = |per_mille: usize| sorted[(sorted.len() - 1) * per_mille / 1_000].as_micros();
+    let at = |per_mille: usize| sorted.get((sorted.len() - 1) * per_mille / 1_000).unwrap().as_micros();
     format!("p50 {} us  p90 {} us  p99 {} us  p999 {} us", at(500), at(900), at(990), at(999))
 }
