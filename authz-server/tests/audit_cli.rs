@@ -76,7 +76,7 @@ async fn decisions_are_found_by_agent_tool_verdict_reason_server_and_time_newest
     assert_eq!(ids(&["--agent", "bot", "--server", "tools", "--since", "1h"]), all);
     assert_eq!(ids(&["--kind", "decision", "--limit", "1"]), all[..1]);
     assert_eq!(ids(&["--tool", "*d"]), [bad.clone(), good.clone()]);
-    assert_eq!(ids(&["--verdict", "deny"]), [bad.clone()]);
+    assert_eq!(ids(&["--verdict", "deny"]).join(","), bad);
     assert_eq!(ids(&["--reason", "policy.house_allow", "--tool", "good"]), [good]);
     for nothing in [["--agent", "other"], ["--until", "1h"], ["--tool", "go"], ["--reason", "x"]] {
         assert!(ids(&nothing).is_empty(), "{nothing:?}");
@@ -153,6 +153,18 @@ async fn an_exported_package_is_whole_for_the_verifier_and_nothing_is_overwritte
     assert_eq!((report.verdict, report.trusted_checkpoints), (Verdict::Whole, 1));
 
     house.run(&["audit", "export", "--all", "--out", "all"]).ends(2).says(&["not empty"]);
+    let other = [
+        "audit",
+        "export",
+        "--tenant",
+        "_system",
+        "--all",
+        "--since-checkpoint",
+        "kept.note",
+        "--out",
+        "none",
+    ];
+    house.run(&other).ends(2).says(&["is a checkpoint of"]);
     house.run(&["audit", "export", "--out", "none"]).ends(2);
     house.run(&["audit", "export", "--out", "none", "--since", "2030-01-01"]).ends(1).says(&["no entry"]);
     assert!(!house.path("none").exists(), "a failed export leaves nothing");

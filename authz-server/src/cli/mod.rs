@@ -1,7 +1,7 @@
 //! The `interdict` command.
 //!
 //! Exit codes: 0 done (and `check`: allow), 1 it did not work out, 2 usage or configuration error, `check`: 10 deny,
-//! 11 intercept. Answers go to standard output, everything else to standard error.
+//! 11 intercept; `replay`: 3 not testable. Answers go to standard output, everything else to standard error.
 
 mod approvals;
 mod audit;
@@ -30,8 +30,11 @@ Examples:
   interdict check --config interdict.yaml --request request.json
   interdict policy test policies
   interdict approvals list --state pending
+  interdict audit query --verdict deny --since 2h
+  interdict replay --since 24h --bundle policies
 
-Exit codes: 0 done (check: allow), 1 failed, 2 usage or configuration error, 10 deny and 11 intercept (check).";
+Exit codes: 0 done (check: allow), 1 failed, 2 usage or configuration error, 10 deny and 11 intercept (check), 3 not testable
+(replay).";
 
 /// Decides, before it happens, whether an AI agent may take an action.
 #[derive(Debug, Parser)]

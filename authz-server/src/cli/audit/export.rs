@@ -7,7 +7,7 @@ use clap::Args;
 use interdict_audit::verify::{Report, Verdict, verify};
 
 use super::chain::Chain;
-use super::package::{Plan, Written, read_kept};
+use super::package::{Plan, Written, origin, read_kept};
 use super::place::only_reader;
 use super::scratch::{Scratch, must_be_free};
 use super::walk::first_since;
@@ -77,7 +77,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
     must_be_free(&args.out)?;
     let layout = args.place.layout()?;
     let witnesses = args.place.settings()?.witnesses.into_iter().map(|witness| witness.key).collect();
-    let kept = args.since_checkpoint.iter().map(|path| read_kept(path)).collect::<Result<Vec<_>, _>>()?;
     let (reader, wanted) = match &args.decision {
         Some(id) => {
             let chain = Chain::find(&layout, args.tenant.as_deref(), id)?;
@@ -92,12 +91,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
     };
     let anchor = covering(&reader, &wanted, args.wait)?;
     let segments = cut(wanted, anchor.size)?;
-    if let Some(beyond) = kept.iter().find(|size| **size > anchor.size) {
-        eprintln!(
-            "interdict: warning: you kept a checkpoint of {beyond} entries, the log ends at {}: it was cut",
-            anchor.size
-        );
-    }
+    let kept = kept(args, &origin(&layout, &reader)?, anchor.size)?;
     let plan =
         Plan { layout: &layout, reader: &reader, anchor, segments, kept, trusted: Vec::new(), witnesses };
     let scratch = Scratch::beside(&args.out)?;
@@ -107,6 +101,27 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
     scratch.put(&args.out)?;
     tell(args, &written, &report)?;
     Ok(u8::from(report.verdict != Verdict::Whole))
+}
+
+/// Sizes of the checkpoints that were kept elsewhere.
+fn kept(args: &ExportArgs, origin: &str, size: u64) -> Result<Vec<u64>, Failure> {
+    let mut sizes = Vec::with_capacity(args.since_checkpoint.len());
+    for path in &args.since_checkpoint {
+        let kept = read_kept(path)?;
+        if kept.origin != origin {
+            let message =
+                format!("{}: is a checkpoint of `{}`, not of `{origin}`", path.display(), kept.origin);
+            return Err(Failure::usage(message));
+        }
+        if kept.size > size {
+            let kept = kept.size;
+            eprintln!(
+                "interdict: warning: you kept a checkpoint of {kept} entries, this log ends at {size}: it was cut"
+            );
+        }
+        sizes.push(kept.size);
+    }
+    Ok(sizes)
 }
 
 /// What a range means in numbers, `from..to`.

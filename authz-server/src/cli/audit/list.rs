@@ -125,13 +125,12 @@ fn follow(
                 return Ok(0);
             }
         }
-        if args.tenant.is_some() {
-            continue;
-        }
-        for reader in readers(layout, None)? {
-            if !followed.iter().any(|(known, _)| known.tenant() == reader.tenant()) {
-                followed.push((reader, 0));
-            }
+        let known = |name: &String| followed.iter().any(|(reader, _)| reader.tenant() == name);
+        let mut new = layout.known_tenants().map_err(refused)?;
+        new.retain(|name| args.tenant.is_none() && !known(name));
+        for name in new {
+            followed
+                .extend(readers(layout, Some(&name)).ok().into_iter().flatten().map(|reader| (reader, 0)));
         }
     }
 }

@@ -77,6 +77,12 @@ pub(super) fn log_key(layout: &Layout) -> Result<VerifierKey, Failure> {
     text.trim().parse().map_err(|error: NoteError| Failure::failed(format!("{}: {error}", path.display())))
 }
 
+/// First line of the log's checkpoints.
+pub(super) fn origin(layout: &Layout, reader: &LogReader) -> Result<String, Failure> {
+    let name = layout.read_name().map_err(refused)?;
+    Ok(format!("{name}/{}", reader.tenant()))
+}
+
 impl Plan<'_> {
     /// Writes everything into an empty folder.
     pub(super) fn write(&self, folder: &Path) -> Result<Written, Failure> {
@@ -90,7 +96,7 @@ impl Plan<'_> {
             bundles,
             consistency: self.consistency()?,
             log_key: key,
-            origin: self.origin()?,
+            origin: origin(self.layout, self.reader)?,
             segments: self.proved()?,
             size: self.anchor.size,
             tenant: self.reader.tenant().to_owned(),
@@ -107,11 +113,6 @@ impl Plan<'_> {
         };
         write_json(&folder.join(file::TRUST), &trust)?;
         Ok(Written { records: seen.records, checkpoints, missing })
-    }
-
-    fn origin(&self) -> Result<String, Failure> {
-        let name = self.layout.read_name().map_err(refused)?;
-        Ok(format!("{name}/{}", self.reader.tenant()))
     }
 
     fn write_records(&self, path: &Path) -> Result<Seen, Failure> {
@@ -249,8 +250,8 @@ impl Seen {
     }
 }
 
-/// Size and note of a checkpoint that somebody kept, as a file holds it: the note itself, or a line of a package.
-pub(super) fn read_kept(path: &Path) -> Result<u64, Failure> {
+/// A checkpoint that somebody kept, as a file holds it: the note itself, or a line of a package.
+pub(super) fn read_kept(path: &Path) -> Result<Checkpoint, Failure> {
     let wrong = |what: &dyn std::fmt::Display| Failure::usage(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let text = match serde_json::from_str::<SignedCheckpoint>(&text) {
@@ -258,7 +259,7 @@ pub(super) fn read_kept(path: &Path) -> Result<u64, Failure> {
         Err(_) => text,
     };
     let note = Note::parse(text.as_bytes()).map_err(|error| wrong(&error))?;
-    Ok(Checkpoint::parse(note.text()).map_err(|error| wrong(&error))?.size)
+    Checkpoint::parse(note.text()).map_err(|error| wrong(&error))
 }
 
 fn digits(hashes: &[Hash]) -> Vec<String> {
