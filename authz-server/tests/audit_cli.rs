@@ -179,6 +179,24 @@ async fn an_exported_package_is_whole_for_the_verifier_and_nothing_is_overwritte
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_checkpoint_covers_yet_is_said_and_not_exported() {
+    let house = House::new();
+    let config = std::fs::read_to_string(house.path("interdict.yaml")).unwrap();
+    house.write("interdict.yaml", &format!("{config}audit: {{checkpoint_seconds: 60}}\n"));
+    let server = house.start().await;
+    let id = server.call("good").await;
+    house.run(&["audit", "show", &id]).ends(0).says(&["not yet covered"]);
+    house
+        .run(&["audit", "export", "--decision", &id, "--out", "one"])
+        .ends(1)
+        .says(&["checkpoint", "--wait"]);
+    assert!(!house.path("one").exists());
+    house.run(&["audit", "verify", "--tenant", "acme"]).ends(0).says(&["no signed checkpoint yet"]);
+    server.stop().await;
+    house.run(&["audit", "export", "--decision", &id, "--out", "one"]).ends(0).says(&["WHOLE"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_verifies_where_it_lies_until_somebody_edits_the_database() {
     let house = House::new();
     let server = house.start().await;

@@ -5,8 +5,16 @@
 
 mod evidence;
 
+use std::sync::Arc;
+
+use authz_server::audit::{AuditLog, AuditMetrics, Layout, LogReader, NewEntry, Recorder};
+use authz_server::clock::SystemClock;
+use authz_server::config::AuditConfig;
 use evidence::{House, RULES, call};
+use interdict_audit::commit::{DECISION, INPUT, commit};
+use interdict_audit::record::{AnyBody, Body, Entry, Kind, Verdict};
 use serde_json::json;
+use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_decision_comes_out_the_same_beside_the_server_and_without_it() {
@@ -88,6 +96,53 @@ async fn another_sealed_input_or_a_changed_record_is_tampering() {
     let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(1).json();
     assert_eq!(all["tampered"], 2);
     house.run(&["replay", "--since", "1h", "--bundle", "bundle"]).ends(1).says(&["TAMPERED"]);
+}
+
+/// Attack: a server that lies records a deny as an allow, with commitments, seals and signatures that all fit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_that_the_bundle_does_not_make_is_found_although_every_commitment_fits() {
+    let house = House::new();
+    let server = house.start().await;
+    let bad = server.call("bad").await;
+    server.stop().await;
+    let layout = Layout::new(house.path("interdict-audit"));
+    let reader = LogReader::open(&layout, "acme").unwrap();
+    let stored = reader.by_decision(bad.parse().unwrap()).unwrap().remove(0);
+    let sealed = String::from_utf8(reader.open_sealed(stored.seq).unwrap().unwrap().split_off(32)).unwrap();
+    let AnyBody::Decision(mut body) = Entry::read(&stored.record).unwrap().body().unwrap() else { panic!() };
+
+    let facts = sealed.strip_prefix(r#"{"v":1,"facts":"#).unwrap().split_once(r#","decisions":["#).unwrap().0;
+    let lie = r#"{"obligations":[],"reasons":[{"code":"policy.house_allow","kind":"allow","message":"allowed here","topic":"house"}],"verdict":"allow"}"#;
+    let (id, salt) = (Uuid::now_v7(), [7; 32]);
+    body.decision_id = id.to_string().into();
+    body.input_commit = Some(commit(INPUT, &salt, facts.as_bytes()).into());
+    body.verdict = Verdict::Allow;
+    let judgement = &mut body.judgements[0];
+    judgement.decision_commit = commit(DECISION, &salt, lie.as_bytes()).into();
+    judgement.verdict = Verdict::Allow;
+    judgement.reasons.retain(|reason| reason.code == "policy.house_allow");
+    let sealed = format!(r#"{{"v":1,"facts":{facts},"decisions":[{lie}]}}"#);
+    let config = AuditConfig { directory: house.path("interdict-audit"), ..AuditConfig::default() };
+    let log = AuditLog::open(&config, Arc::new(SystemClock), AuditMetrics::default()).unwrap();
+    let entry = NewEntry {
+        tenant: "acme".to_owned(),
+        kind: Kind::Decision,
+        decision_id: Some(id),
+        body: body.to_bytes().unwrap(),
+        sealed: Some([salt.as_slice(), sealed.as_bytes()].concat()),
+        expects_outcome: false,
+        at_once: true,
+    };
+    log.append(entry).await.unwrap();
+    log.close();
+    drop(log);
+
+    house.run(&["audit", "verify"]).ends(0);
+    house.run(&["replay", &bad]).ends(0);
+    let words =
+        ["DIFFERENT", "was", r#""verdict":"allow""#, "is", "policy.house_deny", r#""verdict":"deny""#];
+    house.run(&["replay", &id.to_string()]).ends(1).says(&words);
+    house.run(&["replay", "--since", "1h"]).ends(1).says(&["different            1", &id.to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
