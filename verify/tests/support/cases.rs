@@ -71,6 +71,13 @@ fn whole() -> Vec<Case> {
             "the kept checkpoint lies before the stretch; a proof connects them",
             since,
         ),
+        case(
+            "kept-checkpoint-same-size",
+            0,
+            "",
+            "a stretch of the log; the checkpoint that everything is proved against is the one that the auditor kept",
+            log.package(&[(9, size)], &[size]).keep(log.note(size, &log_key(1))),
+        ),
         case("witnessed", 0, "", "two witnesses cosigned the tree", witnessed),
         case("rotated-key", 0, "", "the log changed its key; old and new one signed there", rotated(true)),
     ]
@@ -161,7 +168,14 @@ fn rewritten_history() -> Vec<Case> {
             "the body is changed and every stored hash is left as it was",
             edit("policy.amount_too_high", "policy.amount_too_hihg"),
         ),
-        case("deleted", 1, "verify.sequence", "a record is taken out", deleted),
+        case("deleted", 1, "verify.sequence", "a record is taken out", deleted.clone()),
+        case(
+            "deleted-kept-checkpoint",
+            1,
+            "verify.sequence",
+            "a record is taken out; the auditor kept the checkpoint of the whole log",
+            deleted.keep(log.note(size, &log_key(1))),
+        ),
         case(
             "deleted-and-chained",
             1,
