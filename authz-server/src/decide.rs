@@ -25,9 +25,9 @@ use interdict_mcp::reply::Reply;
 use interdict_policy::{Bundle, DenyForm, EvalLimits};
 use interdict_proto::enforcement::{Obligation, Verdict};
 
-use self::panics::caught;
 #[cfg(test)]
 pub(crate) use self::answer::tests as answer_tests;
+use self::panics::caught;
 pub(crate) use self::stages::{Call, Judged};
 pub(crate) use self::turns::{Overloaded, Turns};
 use crate::bundle::Freshness;

@@ -62,10 +62,17 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
     // A key of its own: what it seals is shown, never opened again.
     let key = [0; 32];
     let answer = small_runtime()?.block_on(async {
-        let decider =
-            crate::server::decider(&config, &bundle, Arc::new(DryStore::default()), key, clock, metrics, None)
-                .await
-                .map_err(wrong)?;
+        let decider = crate::server::decider(
+            &config,
+            &bundle,
+            Arc::new(DryStore::default()),
+            key,
+            clock,
+            metrics,
+            None,
+        )
+        .await
+        .map_err(wrong)?;
         Ok::<_, Failure>(decider.decide(request).await)
     })?;
     let document = describe(&answer, &bundle.status().digest);

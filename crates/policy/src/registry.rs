@@ -371,7 +371,8 @@ fn check_label(what: &str, key: &str, value: &str) -> Result<(), BundleError> {
 fn check_tenant(what: &str, tenant: &str) -> Result<(), BundleError> {
     check_label(what, "tenant", tenant)?;
     if tenant.starts_with(['_', '.']) {
-        let message = format!("`tenant` of a {what} begins with a letter, a digit or `-`, and `{tenant}` does not.");
+        let message =
+            format!("`tenant` of a {what} begins with a letter, a digit or `-`, and `{tenant}` does not.");
         return Err(wrong("bundle.bad_label", message));
     }
     Ok(())

@@ -77,7 +77,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
     must_be_free(&args.out)?;
     let layout = args.place.layout()?;
     let witnesses = args.place.settings()?.witnesses.into_iter().map(|witness| witness.key).collect();
-    let (reader, wanted) = match &args.decision {
+    let (reader, mut wanted) = match &args.decision {
         Some(id) => {
             let chain = Chain::find(&layout, args.tenant.as_deref(), id)?;
             let runs = chain.runs();
@@ -90,6 +90,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
         }
     };
     let anchor = covering(&reader, &wanted, args.wait)?;
+    // Beside a running server more was signed meanwhile; the whole log is what the checkpoint says it is.
+    if let (true, Some((_, to))) = (args.all, wanted.last_mut()) {
+        *to = anchor.size.max(*to);
+    }
     let segments = cut(wanted, anchor.size)?;
     let kept = kept(args, &origin(&layout, &reader)?, anchor.size)?;
     let plan =

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use interdict_audit::record::Moment;
 use interdict_policy::replay::FlipKind;
 
 use super::ReplayArgs;
@@ -36,7 +37,10 @@ pub(super) fn of(args: &ReplayArgs, counted: &Counted, walked: &Walked) -> Strin
     for what in &counted.tampered {
         let _ = writeln!(out, "- **TAMPERED**: {}", code(what));
     }
-    let _ = writeln!(out, "\nBundles: recorded {}; new {}.", digests(counted), code(&counted.new_digest));
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "Bundles: recorded {}; new {}.", digests(counted), code(&counted.new_digest));
     let _ = writeln!(out, "\n```\n{}\n```", command(args));
     out
 }
@@ -99,7 +103,8 @@ fn command(args: &ReplayArgs) -> String {
     for (name, value) in [
         ("tenant", args.tenant.clone()),
         ("since", args.since.map(|when| when.to_string())),
-        ("until", args.until.map(|when| when.to_string())),
+        // Without an end, what is recorded later would count too.
+        ("until", Some(args.until.unwrap_or_else(now).to_string())),
         ("agent", args.agent.clone()),
         ("limit", args.limit.map(|limit| limit.to_string())),
     ] {
@@ -114,6 +119,10 @@ fn command(args: &ReplayArgs) -> String {
         command.push_str(" --explain");
     }
     plain::line(&command).replace("```", "'''")
+}
+
+fn now() -> Moment {
+    Moment::from_unix_ms(jiff::Timestamp::now().as_millisecond())
 }
 
 #[cfg(test)]
