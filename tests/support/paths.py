@@ -44,6 +44,15 @@ def interdict_binary() -> Path:
     )
 
 
+def verify_binary() -> Path:
+    """The verifier: $INTERDICT_VERIFY_BIN, else the release build."""
+    chosen = os.environ.get("INTERDICT_VERIFY_BIN")
+    return _present(
+        Path(chosen).resolve() if chosen else PROJECT / "target" / "release" / "interdict-verify",
+        "cargo build --release -p interdict-verify",
+    )
+
+
 def filter_module() -> Path:
     """The Wasm filter: $INTERDICT_WASM, else the build with the `wasm` profile."""
     chosen = os.environ.get("INTERDICT_WASM")
