@@ -5,9 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Context, Failure, Result};
+
+/// A process that was asked to end and has not after this time is an error.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running child. Dropping it kills the process and waits until it is gone.
 #[derive(Debug)]
@@ -54,6 +57,20 @@ impl Process {
             None => Ok(()),
             Some(status) => Err(Failure::new(format!("{} ended ({status}){}", self.name, self.last_words()))),
         }
+    }
+
+    /// Asks the process to end and waits until it has.
+    pub(crate) async fn terminate(&mut self) -> Result<()> {
+        let asked = Command::new("kill").arg(self.pid().to_string()).status();
+        asked.context(format!("end {}", self.name))?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait().context(format!("look after {}", self.name))?.is_none() {
+            if Instant::now() > deadline {
+                return Err(Failure::new(format!("{} does not end{}", self.name, self.last_words())));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Empties the log: it is written like a real one and does not fill the disk.

@@ -11,6 +11,9 @@ use crate::child::Process;
 use crate::error::{Context, Result};
 use crate::token::{ISSUER, Issuer};
 
+/// The folder of the log, within that of the server's files.
+pub(crate) const LOG: &str = "audit";
+
 /// Starts `binary` for one scenario, listening on `port` of 127.0.0.1, with its files in `folder`. Its decision log goes
 /// to the process's log file.
 pub(crate) fn start(
@@ -19,6 +22,7 @@ pub(crate) fn start(
     scenario: Scenario,
     port: u16,
     issuer: &Issuer,
+    recording: bool,
     folder: &Path,
 ) -> Result<Process> {
     let name = format!("interdict-{}", scenario.name());
@@ -31,6 +35,7 @@ pub(crate) fn start(
         "bundle": {"paths": bundles.context("find the bundles")?},
         "identity": {"issuers": [{"issuer": ISSUER, "algorithm": "RS256", "jwks": {"file": jwks}}]},
         "approvals": {"database": folder.join(format!("{name}.db"))},
+        "audit": {"enabled": recording, "directory": folder.join(LOG)},
     });
     let path = folder.join(format!("{name}.yaml"));
     // JSON is YAML.

@@ -1,6 +1,7 @@
 //! Measures in one run, side by side and interleaved, what Envoy costs alone, with an authorization call to a server that
 //! does not look, and with Interdict. See `bench/README.md`.
 
+mod audit;
 mod cell;
 mod child;
 mod environment;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::audit::Amount;
 use crate::cell::{Group, Scenario};
 use crate::environment::Environment;
 use crate::error::{Context, Failure, Result};
@@ -39,7 +41,7 @@ struct Arguments {
     #[command(subcommand)]
     role: Option<Role>,
     /// Envoy's binary [default: the newest under .cache/envoy, else the one in PATH]
-    #[arg(long)]
+    #[arg(global = true, long)]
     envoy: Option<PathBuf>,
     /// The Interdict server.
     #[arg(long, default_value = "target/release/interdict")]
@@ -60,19 +62,19 @@ struct Arguments {
     #[arg(long, value_delimiter = ',')]
     groups: Vec<String>,
     /// Measured rounds [default: 30, or 4 with --quick]
-    #[arg(long)]
+    #[arg(global = true, long)]
     rounds: Option<usize>,
     /// Length of one slice of load in milliseconds [default: 400, or 200 with --quick]
-    #[arg(long)]
+    #[arg(global = true, long)]
     slice_ms: Option<u64>,
     /// Worker threads of each Envoy. With one, connections cannot be spread unevenly.
     #[arg(long, default_value_t = 1)]
     concurrency: usize,
     /// About half a minute instead of about five; the numbers are rough.
-    #[arg(long)]
+    #[arg(global = true, long)]
     quick: bool,
     /// Where the results go [default: bench/results, or target/bench-quick with --quick]
-    #[arg(long)]
+    #[arg(global = true, long)]
     out: Option<PathBuf>,
 }
 
@@ -83,6 +85,8 @@ enum Role {
     FloorServer,
     /// The MCP server behind every Envoy.
     Upstream,
+    /// What recording, verifying and replaying cost, into audit.json [--rounds 15, --slice-ms 1000].
+    Audit,
     /// Put the numbers of bench/results/summary.json into README.md.
     Quote,
 }
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Some(Role::FloorServer) => many_threads(floor::serve()),
         Some(Role::Upstream) => one_thread(upstream::serve()),
         Some(Role::Quote) => quote::write(Path::new("bench/results/summary.json"), Path::new("README.md")),
+        Some(Role::Audit) => one_thread(measure_audit(&arguments)),
         None => one_thread(measure(&arguments)),
     };
     match result {
@@ -120,6 +125,34 @@ fn many_threads(work: impl Future<Output = Result<()>>) -> Result<()> {
         .block_on(work)
 }
 
+fn parts(arguments: &Arguments) -> Parts {
+    Parts {
+        envoy: arguments.envoy.clone().unwrap_or_else(envoy::find),
+        interdict: arguments.interdict.clone(),
+        wasm: arguments.wasm.clone(),
+        envoy_configs: arguments.envoy_configs.clone(),
+        bundles: arguments.bundle.clone(),
+        concurrency: arguments.concurrency,
+        recording: true,
+    }
+}
+
+async fn measure_audit(arguments: &Arguments) -> Result<()> {
+    let quick = arguments.quick;
+    let (rounds, out) = if quick { (3, "target/bench-quick") } else { (15, "bench/results") };
+    let amount = Amount {
+        rounds: arguments.rounds.unwrap_or(rounds),
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 300 } else { 1_000 })),
+        quick,
+    };
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(out));
+    let parts = parts(arguments);
+    tokio::select! {
+        measured = audit::measure(&amount, &parts, &out) => measured,
+        reason = stopped() => Err(Failure::new(reason?)),
+    }
+}
+
 async fn measure(arguments: &Arguments) -> Result<()> {
     let (rounds, slice_ms, out) =
         if arguments.quick { (4, 200, "target/bench-quick") } else { (30, 400, "bench/results") };
@@ -135,14 +168,7 @@ async fn measure(arguments: &Arguments) -> Result<()> {
         warm_up: if arguments.quick { 1 } else { 2 },
         slice: Duration::from_millis(arguments.slice_ms.unwrap_or(slice_ms)),
     };
-    let parts = Parts {
-        envoy: arguments.envoy.clone().unwrap_or_else(envoy::find),
-        interdict: arguments.interdict.clone(),
-        wasm: arguments.wasm.clone(),
-        envoy_configs: arguments.envoy_configs.clone(),
-        bundles: arguments.bundle.clone(),
-        concurrency: arguments.concurrency,
-    };
+    let parts = parts(arguments);
     let environment = Environment::read(&parts.envoy, &parts.interdict, &parts.wasm, parts.concurrency);
     eprintln!("measuring for about {} s", plan.duration().as_secs());
     let bound = plan.duration() * 2 + Duration::from_secs(120);

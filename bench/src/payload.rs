@@ -3,8 +3,24 @@
 use crate::cell::Payload;
 use crate::random::{Random, mix};
 
-/// The tool that the bench bundle allows.
-pub(crate) const TOOL: &str = "append_report";
+/// A tool that the bench bundle allows. The two differ in nothing but in what they may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Tool {
+    /// It has consequences: what is recorded of it is synced before it is called.
+    Append,
+    /// The registry says that it only reads.
+    Read,
+}
+
+impl Tool {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append_report",
+            Self::Read => "read_report",
+        }
+    }
+}
+
 /// The path of the MCP endpoint in every scenario.
 pub(crate) const PATH: &str = "/mcp";
 
@@ -25,12 +41,12 @@ pub(crate) struct Request {
 
 impl Request {
     /// Builds the template; `token` goes into the head as it is.
-    pub(crate) fn new(payload: Payload, token: &str) -> Self {
-        let body = body(payload);
+    pub(crate) fn new(payload: Payload, tool: Tool, token: &str) -> Self {
+        let (body, name) = (body(payload, tool), tool.name());
         let head = format!(
             "POST {PATH} HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\n\
-             mcp-name: {TOOL}\r\nuser-agent: interdict-bench\r\ncontent-length: {}\r\n\r\n",
+             mcp-name: {name}\r\nuser-agent: interdict-bench\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         let id_in_body = body.windows(5).position(|w| w == b"\"id\":").map_or(0, |at| at + 5);
@@ -59,10 +75,11 @@ fn put(bytes: &mut [u8], at: usize, text: &[u8]) {
     }
 }
 
-fn body(payload: Payload) -> Vec<u8> {
+fn body(payload: Payload, tool: Tool) -> Vec<u8> {
+    let name = tool.name();
     let arguments = arguments(payload.argument_bytes());
     format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":{FIRST_ID},\"method\":\"tools/call\",\"params\":{{\"name\":\"{TOOL}\",\"arguments\":{arguments},\
+        "{{\"jsonrpc\":\"2.0\",\"id\":{FIRST_ID},\"method\":\"tools/call\",\"params\":{{\"name\":\"{name}\",\"arguments\":{arguments},\
          \"_meta\":{{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
          \"io.modelcontextprotocol/clientCapabilities\":{{}},\
          \"io.modelcontextprotocol/clientInfo\":{{\"name\":\"interdict-bench\",\"version\":\"1\"}}}}}}}}"
@@ -129,7 +146,8 @@ mod tests {
     #[test]
     fn arguments_have_exactly_the_promised_length() {
         for payload in Payload::ALL {
-            let request = String::from_utf8(Request::new(payload, "t").fill(7).to_vec()).unwrap();
+            let request =
+                String::from_utf8(Request::new(payload, Tool::Append, "t").fill(7).to_vec()).unwrap();
             let from = request.find("\"arguments\":").unwrap() + "\"arguments\":".len();
             let to = request.find(",\"_meta\"").unwrap();
             assert_eq!(to - from, payload.argument_bytes());
@@ -138,7 +156,7 @@ mod tests {
 
     #[test]
     fn two_requests_differ_in_id_and_arguments_and_the_same_number_gives_the_same_bytes() {
-        let mut request = Request::new(Payload::Large, "t");
+        let mut request = Request::new(Payload::Large, Tool::Append, "t");
         let first = request.fill(1).to_vec();
         let second = request.fill(2).to_vec();
         assert_eq!(first.len(), second.len());

@@ -9,6 +9,7 @@ use crate::cell::{Group, Scenario};
 use crate::child::{CpuClock, Process};
 use crate::error::{Context, Result};
 use crate::load;
+use crate::payload::Tool;
 use crate::random::Random;
 use crate::stats::Rounds;
 use crate::target::{Measured, Parts, Target};
@@ -53,7 +54,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             latencies: load::new_histogram()?,
             rounds: Rounds::new(),
@@ -64,7 +65,7 @@ impl Cell {
         })
     }
 
-    fn add(&mut self, measured: &Measured) -> Result<()> {
+    pub(crate) fn add(&mut self, measured: &Measured) -> Result<()> {
         let (latencies, seconds) = (&measured.slice.latencies, measured.slice.elapsed.as_secs_f64());
         self.latencies.add(latencies).context("merge a histogram")?;
         self.rounds.push(latencies, seconds);
@@ -125,7 +126,7 @@ pub(crate) async fn run(plan: &Plan, parts: &Parts) -> Result<Outcome> {
             random.shuffle(&mut targets);
             let first = (round as u64 * 16 + index as u64) * NUMBERS;
             for target in &mut targets {
-                let result = target.measure(group, first, &token.0, plan.slice, clock).await?;
+                let result = target.measure(group, Tool::Append, first, &token.0, plan.slice, clock).await?;
                 tokio::time::sleep(PAUSE).await;
                 if measured {
                     cells.entry((group, target.scenario)).or_insert(Cell::new()?).add(&result)?;
@@ -149,7 +150,7 @@ pub(crate) async fn run(plan: &Plan, parts: &Parts) -> Result<Outcome> {
 }
 
 /// CPU time of all processes of the run, this one included.
-fn ours(targets: &[Target], upstream: &Process, clock: CpuClock) -> Result<Duration> {
+pub(crate) fn ours(targets: &[Target], upstream: &Process, clock: CpuClock) -> Result<Duration> {
     let mut sum = clock.of(upstream.pid())? + clock.of(std::process::id())?;
     for target in targets {
         sum += target.cpu(clock)?;

@@ -82,6 +82,13 @@ pub(crate) fn added_ratio(
     })
 }
 
+/// A quantile of `own` divided by that of `other`.
+pub(crate) fn quantile_ratio(own: &Rounds, other: &Rounds, quantile: f64) -> Option<Estimate> {
+    estimate(own.len().min(other.len()), |chosen| {
+        own.quantile(chosen, quantile) / other.quantile(chosen, quantile)
+    })
+}
+
 /// Requests per second of `scenario` divided by those of `floor`.
 pub(crate) fn rps_ratio(scenario: &Rounds, floor: &Rounds) -> Option<Estimate> {
     estimate(scenario.len().min(floor.len()), |chosen| {

@@ -11,7 +11,7 @@ use crate::envoy::{self, Wiring};
 use crate::error::{Context, Failure, Result};
 use crate::interdict;
 use crate::load::{self, Connection, Slice};
-use crate::payload::Request;
+use crate::payload::{Request, Tool};
 use crate::token::Issuer;
 
 /// Compiling the Wasm module on a busy machine takes seconds.
@@ -26,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) envoy_configs: PathBuf,
     pub(crate) bundles: Vec<PathBuf>,
     pub(crate) concurrency: usize,
+    /// Whether decisions are recorded, as they are by default.
+    pub(crate) recording: bool,
 }
 
 #[derive(Debug)]
@@ -71,8 +73,9 @@ impl Target {
                 (Authz::Floor(process), Some(address.port()))
             }
             _ => {
+                let Parts { interdict, bundles, recording, .. } = parts;
                 let server =
-                    interdict::start(&parts.interdict, &parts.bundles, scenario, *own, issuer, folder)?;
+                    interdict::start(interdict, bundles, scenario, *own, issuer, *recording, folder)?;
                 (Authz::Interdict(server), Some(*own))
             }
         };
@@ -93,7 +96,7 @@ impl Target {
 
     /// Waits until a request passes, then opens all connections.
     pub(crate) async fn become_ready(&mut self, token: &str) -> Result<()> {
-        let request = Request::new(Payload::Small, token);
+        let request = Request::new(Payload::Small, Tool::Append, token);
         let deadline = Instant::now() + START;
         while let Err(error) = self.probe(request.clone()).await {
             self.check_alive()?;
@@ -121,13 +124,14 @@ impl Target {
     pub(crate) async fn measure(
         &mut self,
         group: Group,
+        tool: Tool,
         first: u64,
         token: &str,
         duration: Duration,
         clock: CpuClock,
     ) -> Result<Measured> {
         let connections = self.connections.get_mut(&group.connections).context("no such connections")?;
-        let request = Request::new(group.payload, token);
+        let request = Request::new(group.payload, tool, token);
         connections.iter_mut().for_each(|connection| connection.set_request(request.clone()));
         let (envoy, authz) = (self.envoy.pid(), self.authz.process().map(Process::pid));
         let authz_cpu = || authz.map_or(Ok(Duration::ZERO), |pid| clock.of(pid));
@@ -156,6 +160,15 @@ impl Target {
     pub(crate) fn cpu(&self, clock: CpuClock) -> Result<Duration> {
         let authz = self.authz.process().map_or(Ok(Duration::ZERO), |process| clock.of(process.pid()))?;
         Ok(clock.of(self.envoy.pid())? + authz)
+    }
+
+    /// Ends the authorization server as an operator does, once outcomes that are on their way have arrived.
+    pub(crate) async fn stop_server(&mut self) -> Result<()> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        match &mut self.authz {
+            Authz::Interdict(process) => process.terminate().await,
+            Authz::None | Authz::Floor(_) => Ok(()),
+        }
     }
 
     fn check_alive(&mut self) -> Result<()> {
