@@ -10,7 +10,7 @@ SERVER := target/release/interdict
 DENY   := $(CACHE)/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo up test check unit policy-test e2e bench bench-quick build fmt clean setup toolchain
+.PHONY: help demo up test check unit policy-test e2e bench bench-quick soak-evidence build fmt clean setup toolchain
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,8 +50,12 @@ bench-quick: build ## The same in half a minute, into target/bench-quick
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench -- --quick --out target/bench-quick
 
+soak-evidence: build setup ## 100,000 decisions, the server killed 50 times meanwhile, into bench/results/soak-evidence.json
+	cd tests && ../$(PYTHON) -m soak.kill9
+
 build: toolchain ## The server and the Wasm filter, optimised
 	cargo build --release --locked -p authz-server --bin interdict
+	cargo build --release --locked -p interdict-verify
 	cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-filter
 
 toolchain: # What rust-toolchain.toml names, also where rustup does not install it by itself

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,8 @@ class Killer:
         self.course.restarts.append(Restart(entries, (started_at(process.text()) - began) * 1000))
 
     def verify(self, when: str) -> None:
-        """Export and verify, with the checkpoint that was kept the time before; a new one is kept."""
-        for tenant in sorted({road.tenant for road in load.roads()}):
+        """Export and verify every log, with the checkpoint that was kept the time before; a new one is kept."""
+        for tenant in self.audit.tenants():
             if tenant not in self._auditors:
                 self._auditors[tenant] = Auditor(self._folder / f"auditor-{tenant}", self.audit.verifier_key())
             auditor = self._auditors[tenant]
@@ -201,6 +201,9 @@ def _summary(
     tenth = max(1, len(times) // 5)
     bytes_on_disk = {t: killer.audit.database(t).stat().st_size for t in killer.audit.tenants()}
     return {
+        "what": "decisions under load while the decision point is killed with SIGKILL at random moments; restart_ms is "
+        "from the start of the process to its listening, recovery of every log included",
+        "versions": versions(),
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "load": round(os.getloadavg()[0], 1)},
         "calls_sent": work.seen.sent,
         "answered_by_decision_point": work.seen.decided,
@@ -225,6 +228,13 @@ def _summary(
     }
 
 
+def versions() -> dict[str, str]:
+    """What ran."""
+    tools = {"interdict": paths.interdict_binary(), "interdict-verify": paths.verify_binary()}
+    said = {name: evidence.run(binary, "--version").text.strip() for name, binary in tools.items()}
+    return {**said, "envoy": paths.NEWEST_ENVOY, "python": platform.python_version()}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--decisions", type=int, default=100_000)
@@ -235,6 +245,8 @@ def main() -> int:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-evidence-") as folder:
         found = run(Path(folder), decisions=chosen.decisions, kills=chosen.kills, mode=chosen.mode, seed=chosen.seed)
+    words = f"--decisions {chosen.decisions} --kills {chosen.kills} --mode {chosen.mode} --seed {chosen.seed}"
+    found = {"command": f"python -m soak.kill9 {words}", "at": datetime.now(UTC).isoformat(timespec="seconds"), **found}
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
