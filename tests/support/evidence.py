@@ -77,6 +77,16 @@ class Audit:
             time.sleep(0.05)
         return found
 
+    def wait_outcome(self, decision: str, tenant: str = "acme", timeout_s: float = 10.0) -> Entry:
+        """How a decision's call ended, once that is on record."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            for body in self.bodies("outcome", tenant):
+                if body["decision_id"] == decision:
+                    return body
+            assert time.monotonic() < deadline, f"no outcome of {decision}: {self.entries(tenant)[-5:]}"
+            time.sleep(0.05)
+
     def wait_signed(self, tenant: str = "acme", timeout_s: float = 10.0) -> str:
         """The checkpoint in `head.note`, once it covers everything that is in the log now."""
         size, deadline = self.size(tenant), time.monotonic() + timeout_s
@@ -190,7 +200,17 @@ class Auditor:
         return Result(found.code, f"the verifier ended with {found.code}: {found.text}")
 
 
-def two_tenants(issuer: str, *, denied: Sequence[str] = ()) -> Bundle:
+def audit(audit: Audit, command: str, *arguments: str | Path) -> Result:
+    """Another command of `interdict audit`, in this folder."""
+    return run(paths.interdict_binary(), "audit", command, "--directory", audit.root, *arguments)
+
+
+def replay(audit: Audit, *arguments: str | Path) -> Result:
+    """`interdict replay`, in this folder."""
+    return run(paths.interdict_binary(), "replay", "--directory", audit.root, *arguments)
+
+
+def two_tenants(issuer: str, *, denied: Sequence[str] = (), intercepted: Sequence[str] = ()) -> Bundle:
     """alice and bob of acme at `/mcp`, gina of globex at `/globex/mcp`; the rules of `support.interdict.bundle`."""
     globex = server("vault", paths=[OTHER_PATH], resource=OTHER_RESOURCE, tenant="globex")
     return Bundle(
@@ -200,6 +220,6 @@ def two_tenants(issuer: str, *, denied: Sequence[str] = ()) -> Bundle:
             {**agent("gina", issuer, ["vault"]), "tenant": "globex", "identities": [{"issuer": issuer, "subject": "gina"}]},
         ],
         servers=[server(), globex],
-        data={"denied": list(denied), "intercepted": []},
+        data={"denied": list(denied), "intercepted": list(intercepted)},
         rules={"rules.rego": (paths.TESTS / "support" / "bundle" / "rules.rego").read_text()},
     )
