@@ -1,6 +1,7 @@
 //! The log of a server: one sequencer per tenant, opened when the tenant is first heard of.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,8 +28,8 @@ use crate::clock::Clock;
 use crate::config::{AuditConfig, AuditDurability, OnWitnessContradiction};
 use interdict_audit::record::Kind;
 
-/// The log; cloning shares it. The folder is free for another server when the last clone is gone, after
-/// [`AuditLog::close`] with a checkpoint over everything.
+/// The log; cloning shares it. The folder is free for another server after [`AuditLog::close`], which signs a checkpoint
+/// over everything, or when the last clone is gone.
 #[derive(Clone)]
 pub struct AuditLog(Arc<Inner>);
 
@@ -36,7 +37,10 @@ struct Inner {
     common: Arc<Common>,
     metrics: AuditMetrics,
     tenants: RwLock<HashMap<String, Arc<Tenant>>>,
-    _directory: Directory,
+    /// Closed: no tenant is started any more.
+    closed: AtomicBool,
+    /// Holds the folder until the log is closed.
+    directory: Mutex<Option<Directory>>,
 }
 
 /// A tenant's sequencer with what is done before an entry gets there.
@@ -73,8 +77,13 @@ impl AuditLog {
             checkpoint_entries: config.checkpoint_entries,
             keep_days: config.inputs_keep_days,
         };
-        let inner =
-            Inner { common: Arc::new(common), metrics, tenants: RwLock::default(), _directory: directory };
+        let inner = Inner {
+            common: Arc::new(common),
+            metrics,
+            tenants: RwLock::default(),
+            closed: AtomicBool::new(false),
+            directory: Mutex::new(Some(directory)),
+        };
         let log = Self(Arc::new(inner));
         let mut names = log.0.common.layout.known_tenants()?;
         if !names.iter().any(|name| name == SYSTEM_TENANT) {
@@ -106,6 +115,11 @@ impl AuditLog {
     /// Ends every sequencer: what waits is committed, a last checkpoint is signed, the databases are closed. Entries
     /// that come later are refused. Blocks.
     pub fn close(&self) {
+        {
+            // Whoever starts a tenant holds this lock too: after it, the list is complete.
+            let _starting = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            self.0.closed.store(true, Ordering::Relaxed);
+        }
         let tenants: Vec<_> = self.tenants();
         for tenant in &tenants {
             tenant.sequencer.queue.stop();
@@ -116,6 +130,8 @@ impl AuditLog {
                 tracing::error!(tenant = tenant.sequencer.tenant, "the sequencer ended badly");
             }
         }
+        // Clones may live on in connections that are being closed; they write nothing any more.
+        drop(self.0.directory.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Decisions since `since` that expect an outcome and have none, of all tenants. Blocks.
@@ -186,6 +202,9 @@ impl AuditLog {
         let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(tenant) = tenants.get(name) {
             return Ok(Arc::clone(tenant));
+        }
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err(AuditError::new(UNAVAILABLE, "the log is closed"));
         }
         let metrics = self.0.metrics.of(name);
         let sequencer = Arc::new(Sequencer::new(name, Arc::clone(&self.0.common), metrics));

@@ -17,10 +17,12 @@ fn parse_at(text: &str, now: Timestamp) -> Result<When, String> {
         || format!("`{text}` is no time; write 2026-11-21T14:30:00Z, 2026-11-21, or 90s, 30m, 2h, 7d ago");
     let time = if let Some(ago) = ago(text) {
         now.checked_sub(SignedDuration::from_secs(ago)).map_err(|_| wrong())?
-    } else if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?.timestamp()
+    } else if let Ok(time) = text.parse() {
+        time
     } else {
-        text.parse().map_err(|_| wrong())?
+        // Last: the parser of dates passes over a time of day that follows.
+        let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
+        date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?.timestamp()
     };
     Ok(Moment::from_unix_ms(time.as_millisecond()))
 }
