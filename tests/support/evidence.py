@@ -7,11 +7,11 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from support import paths
 from support.interdict import Bundle, Interdict, agent, server
@@ -22,6 +22,7 @@ OTHER_RESOURCE = "https://globex.test/mcp"
 OTHER_PATH = "/globex/mcp"
 
 Entry = dict[str, Any]
+T = TypeVar("T")
 
 
 class Audit:
@@ -79,13 +80,20 @@ class Audit:
 
     def wait_outcome(self, decision: str, tenant: str = "acme", timeout_s: float = 10.0) -> Entry:
         """How a decision's call ended, once that is on record."""
+
+        def found() -> Entry | None:
+            return next((body for body in self.bodies("outcome", tenant) if body["decision_id"] == decision), None)
+
+        return self.wait_until(found, f"outcome of {decision} in the log of {tenant}", timeout_s)
+
+    @staticmethod
+    def wait_until(found: Callable[[], T | None], what: str, timeout_s: float = 10.0) -> T:
+        """The first result that is something."""
         deadline = time.monotonic() + timeout_s
-        while True:
-            for body in self.bodies("outcome", tenant):
-                if body["decision_id"] == decision:
-                    return body
-            assert time.monotonic() < deadline, f"no outcome of {decision}: {self.entries(tenant)[-5:]}"
+        while not (value := found()):
+            assert time.monotonic() < deadline, f"no {what} within {timeout_s} s"
             time.sleep(0.05)
+        return value
 
     def wait_signed(self, tenant: str = "acme", timeout_s: float = 10.0) -> str:
         """The checkpoint in `head.note`, once it covers everything that is in the log now."""
