@@ -1,0 +1,9 @@
+//! Looking into content: what flows through tool calls, in both directions.
+//!
+//! The same code runs in the decision point (on arguments) and in the filter (on responses, as obligations say). No I/O,
+//! no clock, no chance; builds for `wasm32-wasip1`. Nothing here ever puts a found value into an error, a `Debug` form or
+//! a panic.
+
+pub mod finding;
+pub mod profile;
+pub mod rules;
