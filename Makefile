@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: build ## A short story: one call allowed, one denied, one held for a person
+demo: build ## A short story: one call allowed, one denied, one held for a person, and proof of it
 	@tests/setup.sh demo
 	@$(PYTHON) demo/run.py
 
@@ -53,7 +53,7 @@ bench-quick: build ## The same in half a minute, into target/bench-quick
 soak-evidence: build setup ## 100,000 decisions, the server killed 50 times meanwhile, into bench/results/soak-evidence.json
 	cd tests && ../$(PYTHON) -m soak.kill9
 
-build: toolchain ## The server and the Wasm filter, optimised
+build: toolchain ## The server, the verifier and the Wasm filter, optimised
 	cargo build --release --locked -p authz-server --bin interdict
 	cargo build --release --locked -p interdict-verify
 	cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-filter

@@ -1,44 +1,20 @@
-"""`make demo`: a short story in three acts, played by real programs."""
+"""`make demo`: a short story in four acts, played by real programs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
-import textwrap
 from typing import Any
 
+import evidence
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from scene import AGENT, Scene, running
+from stage import Stage
 
 PERSON = "pat"
-
-
-class Stage:
-    """Prints the story; colours only for a terminal."""
-
-    def __init__(self) -> None:
-        self._colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-    def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colours else text
-
-    def act(self, title: str) -> None:
-        print(f"\n{self._paint(title, '1')}")
-
-    def tell(self, text: str) -> None:
-        print(textwrap.fill(" ".join(text.split()), 92, initial_indent="  ", subsequent_indent="  "))
-
-    def says(self, who: str, text: str) -> None:
-        lines = [part for line in text.strip().splitlines() for part in textwrap.wrap(line, 74, break_long_words=False)]
-        print(
-            "\n".join(
-                f"    {self._paint((who if i == 0 else '').rjust(14), '36')}  {line}" for i, line in enumerate(lines)
-            )
-        )
 
 
 def text_of(result: Any) -> str:
@@ -47,6 +23,7 @@ def text_of(result: Any) -> str:
 
 async def play(scene: Scene, stage: Stage) -> None:
     here = {"repo_path": str(scene.cookbook)}
+    evidence.keep_key(scene)
     stage.tell(
         f"""A family keeps its recipes in git. An agent, {AGENT}, may look after them through an MCP server (mcp-server-git,
         straight from PyPI, unmodified). Between the two stands an Envoy with Interdict. The agent uses the official Python
@@ -59,6 +36,7 @@ async def play(scene: Scene, stage: Stage) -> None:
             await allowed(agent, here, stage)
             await denied(agent, scene, here, stage)
             await intercepted(agent, scene, here, stage)
+    await asyncio.to_thread(evidence.asked_for, scene, PERSON, stage)
 
 
 async def allowed(agent: Client, here: dict[str, str], stage: Stage) -> None:
@@ -135,7 +113,7 @@ async def intercepted(agent: Client, scene: Scene, here: dict[str, str], stage: 
 def main() -> int:
     logging.disable(logging.CRITICAL)
     stage = Stage()
-    print("Interdict decides, before it happens, whether an agent may act. One story, three verdicts.\n")
+    print("Interdict decides, before it happens, whether an agent may act. One story, three verdicts,\nand proof of them.\n")
     with running() as scene:
         try:
             asyncio.run(play(scene, stage))

@@ -27,6 +27,11 @@ Answer what waits, in another terminal:
   {binary} approvals list --state pending
   {binary} approvals approve <id> --by <your name>
 
+Every decision is on record:
+  cd {folder}
+  {binary} audit tail --follow
+  {binary} audit show <decision id>
+
 The token is good for {hours} hours. Logs: {logs}
 Ctrl-C ends everything and removes it.
 """
@@ -42,6 +47,7 @@ def guide(scene: Scene) -> str:
         admin=scene.admin_url,
         token_file=scene.interdict.folder / "admin.token",
         binary=paths.interdict_binary(),
+        folder=scene.interdict.folder,
         hours=TOKEN_SECONDS // 3600,
         logs=scene.interdict.folder.parent,
     )

@@ -46,12 +46,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_demo_tells_its_story_and_leaves_nothing_running(tmp_path: Path, environment: dict[str, str]) -> None:
-    """A2, A6: an allowed call, a denied one, and one that a person approves and that runs once."""
+    """A2, A6, E1, E3, E4: an allowed call, a denied one, one that a person approves and that runs once, and the proof of it."""
     done = subprocess.run(
         [paths.PYTHON, paths.PROJECT / "demo" / "run.py"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("Act one: Allow", "Act two: Deny", "Act three: Intercept", "One approval, one commit"):
+    acts = ("Act one: Allow", "Act two: Deny", "Act three: Intercept", "One approval, one commit", "Act four: Evidence")
+    proof = ("APPROVAL  approved", "OUTCOME  complete", "verdict      WHOLE", "verdict      TAMPERED", "SAME  ")
+    for words in (*acts, *proof):
         assert words in done.stdout
     assert done.stderr == ""
     assert nothing_is_left(), leftovers()
