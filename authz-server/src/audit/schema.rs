@@ -55,8 +55,8 @@ pub(crate) fn place(level: u8, index: u64) -> Option<i64> {
 /// Opens or creates a database for writing.
 pub(crate) fn open(file: &Path, tenant: &str) -> Result<Connection, AuditError> {
     let refuse = |error: &rusqlite::Error| failure::of_sqlite(error, &file.display().to_string());
-    open_private(file, std::fs::OpenOptions::new().read(true).append(true).create(true))
-        .map_err(|error| failure::of_io(&error, &format!("{} cannot be opened", file.display())))?;
+    create_private(file)
+        .map_err(|error| failure::of_io(&error, &format!("{} cannot be created", file.display())))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(|error| refuse(&error))?;
     prepare(&mut connection, tenant).map_err(|problem| match problem {
@@ -64,6 +64,15 @@ pub(crate) fn open(file: &Path, tenant: &str) -> Result<Connection, AuditError> 
         Problem::Other(code, message) => AuditError::new(code, format!("{}: {message}", file.display())),
     })?;
     Ok(connection)
+}
+
+/// Never opens a database that is there: closing it again would drop the locks of all connections that this process has
+/// to it (POSIX locks), and the next program that looks at the database would take the write-ahead log away.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    match open_private(file, std::fs::OpenOptions::new().write(true).create_new(true)) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 enum Problem {
