@@ -5,5 +5,6 @@
 //! a panic.
 
 pub mod finding;
+pub mod injection;
 pub mod profile;
 pub mod rules;
