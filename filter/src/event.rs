@@ -224,7 +224,7 @@ pub enum HeaderChange {
 }
 
 /// Something the host must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Hand out the buffered request body.
     ReadBody {
@@ -266,7 +266,7 @@ pub enum Action {
 }
 
 /// What follows from an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// What to do, in this order.
     pub actions: Vec<Action>,

@@ -181,6 +181,7 @@ impl Watch {
             rpc: rpc.into(),
             rpc_code,
             grpc_status: self.grpc_status,
+            ..Outcome::default()
         }
     }
 

@@ -72,6 +72,7 @@ fn a_completed_call_is_told_with_its_decision_status_bytes_and_time() {
             rpc: Rpc::Result.into(),
             rpc_code: None,
             grpc_status: None,
+            ..Outcome::default()
         }
     );
 }

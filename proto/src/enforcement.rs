@@ -9,6 +9,7 @@
 //! error, and an error is a Deny.
 
 use crate::envoy::{auth::CheckResponse, protobuf::Struct};
+use interdict_content::rules::ResponseRules;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -35,6 +36,9 @@ pub mod keys {
     pub const ENFORCER_VERSION: &str = "interdict.enforcer_version";
     /// `context_extensions`: [`OUTCOMES_REPORTED`] when the enforcement point reports how allowed calls ended.
     pub const OUTCOMES: &str = "interdict.outcomes";
+    /// `context_extensions`: digests of the content profiles that the filter holds, joined by commas. Any value, also an
+    /// empty one, says that the filter carries out [`Obligation::InspectResponse`](super::Obligation::InspectResponse).
+    pub const PROFILES: &str = "interdict.profiles";
     /// The one value of [`OUTCOMES`].
     pub const OUTCOMES_REPORTED: &str = "1";
     /// `context_extensions`: id of the MCP server, where the Envoy configuration names it.
@@ -75,6 +79,11 @@ impl EnforcerKind {
             "call" => Some(Self::Call),
             _ => None,
         }
+    }
+
+    /// Whether it can look into responses. A verdict with an obligation that cannot be carried out is a Deny.
+    pub fn can_inspect_responses(self) -> bool {
+        self.can_edit_body()
     }
 
     /// Whether it can replace a request body. A verdict with an obligation that cannot be carried out is a Deny.
@@ -139,6 +148,11 @@ pub enum Obligation {
         /// The edits, in order.
         edits: Vec<Edit>,
     },
+    /// Look into the response before it goes back, and do what the rules say.
+    InspectResponse {
+        /// The rules.
+        rules: Box<ResponseRules>,
+    },
 }
 
 /// The decision as the enforcement point sees it.
@@ -153,7 +167,7 @@ pub struct Enforcement {
     pub verdict: Verdict,
     /// Reason code, `stage.snake_case`. Same characters and length as `decision_id`.
     pub reason: String,
-    /// What to do; empty in most decisions. At most one `ReplaceRequestBody`.
+    /// What to do; empty in most decisions. At most one of each kind.
     pub obligations: Vec<Obligation>,
 }
 
@@ -268,10 +282,21 @@ impl Enforcement {
     pub fn body_edit(&self) -> Option<(usize, &[Edit])> {
         self.obligations
             .iter()
-            .map(|obligation| match obligation {
-                Obligation::ReplaceRequestBody { length_before, edits } => (*length_before, edits.as_slice()),
+            .filter_map(|obligation| match obligation {
+                Obligation::ReplaceRequestBody { length_before, edits } => {
+                    Some((*length_before, edits.as_slice()))
+                }
+                Obligation::InspectResponse { .. } => None,
             })
             .next()
+    }
+
+    /// What is to be done to the response, if anything.
+    pub fn response_rules(&self) -> Option<&ResponseRules> {
+        self.obligations.iter().find_map(|obligation| match obligation {
+            Obligation::InspectResponse { rules } => Some(rules.as_ref()),
+            Obligation::ReplaceRequestBody { .. } => None,
+        })
     }
 
     fn check(&self) -> Result<(), EnforcementError> {
@@ -286,9 +311,15 @@ impl Enforcement {
                 return Err(EnforcementError::Label(name));
             }
         }
-        // Two edits of one body would each count in the original: there is no order in which both are right. A request
-        // that does not go on has no body to edit.
-        if self.obligations.len() > 1 || (self.verdict != Verdict::Allow && !self.obligations.is_empty()) {
+        // Two edits of one body would each count in the original: there is no order in which both are right; nor is there
+        // one for two sets of rules. A request that does not go on has no body to edit and no response.
+        let edits =
+            self.obligations.iter().filter(|one| matches!(one, Obligation::ReplaceRequestBody { .. }));
+        let edits = edits.count();
+        if edits > 1
+            || self.obligations.len() > edits + 1
+            || (self.verdict != Verdict::Allow && !self.obligations.is_empty())
+        {
             return Err(EnforcementError::Contradiction);
         }
         if let Some((length_before, edits)) = self.body_edit() {
