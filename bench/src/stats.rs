@@ -21,6 +21,33 @@ pub(crate) struct Estimate {
     pub(crate) median_of_rounds: f64,
 }
 
+/// The same measurement made several times: its quartiles and its ends.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) q1: f64,
+    pub(crate) q3: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+    pub(crate) count: usize,
+}
+
+impl Spread {
+    /// `NaN`s, which JSON shows as null, of nothing.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values = sorted(values.into_iter());
+        let quantile = |quantile| at(&values, quantile).unwrap_or(f64::NAN);
+        Self {
+            median: quantile(0.5),
+            q1: quantile(0.25),
+            q3: quantile(0.75),
+            lowest: quantile(0.0),
+            highest: quantile(1.0),
+            count: values.len(),
+        }
+    }
+}
+
 /// The rounds of one cell, sparse: which latencies occurred how often.
 #[derive(Debug)]
 pub(crate) struct Rounds {
@@ -155,6 +182,13 @@ mod tests {
     #[test]
     fn a_floor_that_adds_nothing_gives_no_ratio() {
         assert!(added_ratio(&rounds(350), &rounds(100), &rounds(100), 0.5).is_none());
+    }
+
+    #[test]
+    fn a_spread_has_the_quartiles_of_what_was_measured() {
+        let spread = Spread::of([5.0, 1.0, 4.0, 2.0, 3.0]);
+        assert_eq!((spread.lowest, spread.q1, spread.median), (1.0, 2.0, 3.0));
+        assert_eq!((spread.q3, spread.highest, spread.count), (4.0, 5.0, 5));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The log by itself, in this process: how many entries go in when many append at the same time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use interdict_audit::package::file;
 use interdict_audit::record::{Entry, Kind};
 use serde::Serialize;
 
+use super::Work;
 use crate::error::{Context, Failure, Result};
 use crate::load::new_histogram;
+use crate::stats::Spread;
 
 /// Those who append at the same time.
 const PRODUCERS: [usize; 4] = [1, 8, 64, 256];
-/// How long each measurement lasts.
-const LENGTH: Duration = Duration::from_millis(1_500);
 /// Bytes that are sealed beside a decision of 1 KB of arguments.
 const SEALED: usize = 2_300;
 
@@ -28,39 +28,51 @@ pub(super) struct Appended {
     pub(super) producers: usize,
     /// Whether every entry is on the disk before its append is over.
     pub(super) at_once: bool,
-    pub(super) records_per_s: f64,
+    pub(super) records_per_s: Spread,
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
 }
 
-/// Appends decisions that have the body of one of the run.
-pub(super) fn run(package: &Path) -> Result<Vec<Appended>> {
+/// Appends decisions that have the body of one of the run, in several rounds. The log that is kept in the end holds nothing
+/// but such decisions.
+pub(super) fn run(work: &Work) -> Result<Vec<Appended>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("start a runtime")?;
-    let body = a_decision(package)?;
-    let mut found = Vec::new();
+    let body = a_decision(&work.package)?;
+    let mut found: Vec<(bool, usize, Vec<f64>, Histogram<u64>)> = Vec::new();
     for at_once in [true, false] {
         for producers in PRODUCERS {
-            let folder = tempfile::tempdir().context("create a folder")?;
-            let config = AuditConfig { directory: folder.path().join("log"), ..AuditConfig::default() };
-            let log = AuditLog::open(&config, Arc::new(SystemClock), AuditMetrics::default());
-            let log = log.context("open a log")?;
-            let entry = entry(&body, at_once);
-            let start = Instant::now();
-            let times = runtime.block_on(together(&log, producers, &entry))?;
-            let seconds = start.elapsed().as_secs_f64();
-            log.close();
-            let quantile = |q: f64| times.value_at_quantile(q) as f64 / 1e3;
-            found.push(Appended {
-                producers,
-                at_once,
-                records_per_s: times.len() as f64 / seconds,
-                p50_us: quantile(0.5),
-                p99_us: quantile(0.99),
-            });
+            found.push((at_once, producers, Vec::new(), new_histogram()?));
         }
     }
-    Ok(found)
+    for round in 0..work.append_rounds {
+        for (at_once, producers, rates, times) in &mut found {
+            // On the same disk as the recorded log. Only the last one is looked at again.
+            let folder = tempfile::tempdir_in(&work.folder).context("create a folder")?;
+            let last = round + 1 == work.append_rounds && !*at_once && *producers == 256;
+            let directory = if last { work.plain_log() } else { folder.path().join("log") };
+            let log = open(directory)?;
+            let start = Instant::now();
+            let length = work.append_length;
+            let new = runtime.block_on(together(&log, *producers, &entry(&body, *at_once), length))?;
+            rates.push(new.len() as f64 / start.elapsed().as_secs_f64());
+            times.add(&new).context("merge a histogram")?;
+            log.close();
+        }
+    }
+    let appended = found.into_iter().map(|(at_once, producers, rates, times)| Appended {
+        producers,
+        at_once,
+        records_per_s: Spread::of(rates),
+        p50_us: times.value_at_quantile(0.5) as f64 / 1e3,
+        p99_us: times.value_at_quantile(0.99) as f64 / 1e3,
+    });
+    Ok(appended.collect())
+}
+
+fn open(directory: PathBuf) -> Result<AuditLog> {
+    let config = AuditConfig { directory, ..AuditConfig::default() };
+    AuditLog::open(&config, Arc::new(SystemClock), AuditMetrics::default()).context("open a log")
 }
 
 /// The body of the first decision of the package.
@@ -90,8 +102,13 @@ fn entry(body: &[u8], at_once: bool) -> NewEntry {
     }
 }
 
-async fn together(log: &AuditLog, producers: usize, entry: &NewEntry) -> Result<Histogram<u64>> {
-    let until = Instant::now() + LENGTH;
+async fn together(
+    log: &AuditLog,
+    producers: usize,
+    entry: &NewEntry,
+    length: Duration,
+) -> Result<Histogram<u64>> {
+    let until = Instant::now() + length;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..producers {
         let (log, entry) = (log.clone(), entry.clone());

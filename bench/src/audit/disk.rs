@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::recording::Recorded;
 use crate::error::{Context, Result};
+use crate::stats::Spread;
 
 /// What a commit writes at least: two pages.
 const WRITTEN: usize = 16 << 10;
@@ -42,9 +43,8 @@ impl SyncFloor {
         Ok(())
     }
 
-    pub(super) fn sorted(mut self) -> Vec<f64> {
-        self.microseconds.sort_by(f64::total_cmp);
-        self.microseconds
+    pub(super) fn microseconds(self) -> Spread {
+        Spread::of(self.microseconds)
     }
 }
 
@@ -68,6 +68,16 @@ pub(super) fn usage(recorded: &Recorded) -> Result<Usage> {
         bytes_per_decision: bytes as f64 / recorded.decisions as f64,
         database_bytes,
     })
+}
+
+/// Copies the files of one folder into a new one.
+pub(super) fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).context(format!("create {}", to.display()))?;
+    for entry in std::fs::read_dir(from).context(format!("read {}", from.display()))? {
+        let entry = entry.context("read a folder")?;
+        std::fs::copy(entry.path(), to.join(entry.file_name())).context("copy a file")?;
+    }
+    Ok(())
 }
 
 /// Bytes of all files of a folder.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::Amount;
 use super::disk::SyncFloor;
 use crate::cell::{CONNECTIONS, Group, Payload, Scenario};
 use crate::child::{CpuClock, Process};
@@ -12,13 +13,14 @@ use crate::interdict;
 use crate::payload::Tool;
 use crate::random::Random;
 use crate::run::{Cell, ours};
+use crate::stats::Spread;
 use crate::target::{Parts, Target};
 use crate::token::Issuer;
 
 /// After a slice with recording: checkpoints and outcomes that are still to come must not fall into a slice of another.
-pub(super) const SETTLE: Duration = Duration::from_millis(1_100);
+const SETTLE: Duration = Duration::from_millis(1_100);
 /// After a slice without.
-pub(super) const PAUSE: Duration = Duration::from_millis(30);
+const PAUSE: Duration = Duration::from_millis(30);
 /// A token is replaced long before it expires.
 const TOKEN_AGE: Duration = Duration::from_secs(300);
 /// Request numbers of one slice; far more than one can send.
@@ -37,14 +39,32 @@ pub(crate) struct Plan {
     pub(crate) decisions: u64,
 }
 
+impl Plan {
+    pub(super) fn of(amount: &Amount) -> Self {
+        Self {
+            rounds: amount.rounds,
+            warm_up: if amount.quick { 1 } else { 2 },
+            slice: amount.slice,
+            decisions: if amount.quick { 5_000 } else { 155_000 },
+        }
+    }
+
+    /// What the load alone takes.
+    pub(super) fn duration(&self) -> Duration {
+        // Two tools with each number of connections, with and without recording.
+        let pairs = u32::try_from((self.rounds + self.warm_up) * CONNECTIONS.len() * 2).unwrap_or(u32::MAX);
+        (self.slice * 2 + SETTLE + PAUSE) * pairs
+    }
+}
+
 /// Tool, connections, and whether it was recorded.
 pub(super) type Key = (Tool, usize, bool);
 
 /// What was found out, and the log that it left.
 pub(super) struct Recorded {
     pub(super) cells: BTreeMap<Key, Cell>,
-    /// Microseconds of one write and sync of the disk alone, sorted.
-    pub(super) syncs: Vec<f64>,
+    /// Microseconds of one write and sync of the disk alone.
+    pub(super) syncs: Spread,
     pub(super) others_cpu: f64,
     pub(super) decisions: u64,
     pub(super) log: PathBuf,
@@ -102,7 +122,7 @@ pub(super) async fn run(plan: &Plan, parts: &Parts, folder: &Path) -> Result<Rec
     let decisions = bench.decisions;
     bench.on.stop_server().await?;
     let log = folder.join("on").join(interdict::LOG);
-    Ok(Recorded { cells, syncs: floor.sorted(), others_cpu, decisions, log })
+    Ok(Recorded { cells, syncs: floor.microseconds(), others_cpu, decisions, log })
 }
 
 impl Bench {

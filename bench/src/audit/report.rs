@@ -6,16 +6,17 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::Offline;
 use super::appending::Appended;
 use super::disk::Usage;
-use super::offline::Offline;
+use super::offline::{Replayed, Verified};
 use super::recording::{Plan, Recorded};
 use crate::cell::CONNECTIONS;
 use crate::environment::Environment;
 use crate::error::{Context, Result};
 use crate::payload::Tool;
 use crate::run::Cell;
-use crate::stats::{Estimate, quantile_ratio, rps_ratio};
+use crate::stats::{Estimate, Spread, quantile_ratio, rps_ratio};
 
 /// Name of the file.
 pub(super) const FILE: &str = "audit.json";
@@ -29,7 +30,6 @@ pub(super) struct All {
     pub(super) recorded: Recorded,
     pub(super) disk: Usage,
     pub(super) offline: Offline,
-    pub(super) appended: Vec<Appended>,
     pub(super) environment: Environment,
 }
 
@@ -41,7 +41,12 @@ struct Summary<'a> {
     recording_p50_ratio: Option<f64>,
     /// The same for a tool that only reads: committed before the answer, synced within a second.
     recording_p50_ratio_read_only: Option<f64>,
+    /// What `recording_p50_ratio` would be if recording cost one sync of the disk and nothing else.
+    recording_p50_ratio_of_the_disk_alone: Option<f64>,
+    /// One core, the whole log of the run: as many outcomes as decisions.
     verify_records_per_s: f64,
+    /// One core, a log of nothing but decisions.
+    verify_decisions_only_per_s: f64,
     /// The most of all numbers of producers, each entry on the disk before its append is over.
     append_records_per_s: f64,
     append_records_per_s_not_synced: f64,
@@ -49,13 +54,13 @@ struct Summary<'a> {
     bytes_per_decision: f64,
     goals: BTreeMap<&'static str, f64>,
     recording: BTreeMap<&'static str, BTreeMap<String, Compared>>,
-    /// Median and tenth of a write and sync of 16 KiB of a file by nothing but the operating system, in the same run.
-    disk_sync_p50_us: f64,
-    disk_sync_p10_us: f64,
+    /// Microseconds of a write and sync of 16 KiB in a file by nothing but the operating system, between the rounds.
+    disk_sync_us: Spread,
     disk: &'a Usage,
-    verify: &'a super::offline::Verified,
+    verify: &'a Verified,
+    verify_decisions_only: &'a Verified,
     append: &'a [Appended],
-    replay: &'a super::offline::Replayed,
+    replay: &'a Replayed,
     /// Share of the machine's CPU time that programs outside the run took while it measured recording.
     others_cpu_share: f64,
     rounds: usize,
@@ -126,32 +131,35 @@ fn compared(recorded: &Recorded) -> BTreeMap<&'static str, BTreeMap<String, Comp
 
 fn summary(all: &All) -> Summary<'_> {
     let recording = compared(&all.recorded);
-    let p50 = |tool| Some(recording.get(word(tool))?.get("1KB_1c")?.p50_ratio?.value);
+    let alone = |tool| recording.get(word(tool))?.get("1KB_1c");
+    let p50 = |tool| Some(alone(tool)?.p50_ratio?.value);
+    let sync = all.recorded.syncs.median;
+    let offline = &all.offline;
     let most = |at_once| {
-        let rates = all.appended.iter().filter(|one| one.at_once == at_once).map(|one| one.records_per_s);
-        rates.fold(f64::NAN, f64::max)
+        let those = offline.appended.iter().filter(|one| one.at_once == at_once);
+        those.map(|one| one.records_per_s.median).fold(f64::NAN, f64::max)
     };
-    let syncs = &all.recorded.syncs;
-    let sync_at = |part: usize| syncs.get(syncs.len() * part / 100).copied().unwrap_or(f64::NAN);
     Summary {
         recording_p50_ratio: p50(Tool::Append),
         recording_p50_ratio_read_only: p50(Tool::Read),
-        verify_records_per_s: all.offline.verify.records_per_s,
+        recording_p50_ratio_of_the_disk_alone: alone(Tool::Append).map(|cell| 1.0 + sync / cell.off.p50_us),
+        verify_records_per_s: offline.verified.records_per_s.median,
+        verify_decisions_only_per_s: offline.decisions_only.records_per_s.median,
         append_records_per_s: most(true),
         append_records_per_s_not_synced: most(false),
-        replay_decisions_per_s: all.offline.replay.decisions_per_s,
+        replay_decisions_per_s: offline.replayed.decisions_per_s.median,
         bytes_per_decision: all.disk.bytes_per_decision,
         goals: BTreeMap::from([
             ("recording_p50_ratio_at_most", GOAL_RECORDING),
             ("verify_records_per_s_at_least", GOAL_VERIFY),
         ]),
         recording,
-        disk_sync_p50_us: sync_at(50),
-        disk_sync_p10_us: sync_at(10),
+        disk_sync_us: all.recorded.syncs,
         disk: &all.disk,
-        verify: &all.offline.verify,
-        append: &all.appended,
-        replay: &all.offline.replay,
+        verify: &offline.verified,
+        verify_decisions_only: &offline.decisions_only,
+        append: &offline.appended,
+        replay: &offline.replayed,
         others_cpu_share: all.recorded.others_cpu,
         rounds: all.plan.rounds,
         slice_ms: all.plan.slice.as_millis(),
@@ -170,10 +178,10 @@ pub(super) fn write(folder: &Path, all: &All) -> Result<String> {
 
 fn readable(summary: &Summary<'_>) -> String {
     let mut text = format!(
-        "{}; others took {:.0} % of the machine; a sync of the disk alone {:.0} us\n",
+        "{}; others took {:.0} % of the machine; a sync of the disk alone {}\n",
         summary.environment.line(),
         summary.others_cpu_share * 100.0,
-        summary.disk_sync_p50_us
+        spread(&summary.disk_sync_us, "us"),
     );
     for (tool, cells) in &summary.recording {
         for (cell, c) in cells {
@@ -196,24 +204,44 @@ fn readable(summary: &Summary<'_>) -> String {
             );
         }
     }
+    let _ = writeln!(
+        text,
+        "the disk alone would make it {:.3}",
+        summary.recording_p50_ratio_of_the_disk_alone.unwrap_or(f64::NAN)
+    );
     for one in summary.append {
         let _ = writeln!(
             text,
-            "append {:3} producers, at once {:5}: {:7.0}/s, p50 {:.0} us, p99 {:.0} us",
-            one.producers, one.at_once, one.records_per_s, one.p50_us, one.p99_us
+            "append {:3} producers, at once {:5}: {}, p50 {:.0} us, p99 {:.0} us",
+            one.producers,
+            one.at_once,
+            spread(&one.records_per_s, "/s"),
+            one.p50_us,
+            one.p99_us
+        );
+    }
+    for (name, verified) in [("whole log", summary.verify), ("decisions only", summary.verify_decisions_only)]
+    {
+        let _ = writeln!(
+            text,
+            "verify {name}: {}, {:.0} per CPU second; {} records of {:.0} bytes, {} checkpoints",
+            spread(&verified.records_per_s, "/s"),
+            verified.records_per_cpu_s,
+            verified.records,
+            verified.bytes_per_record,
+            verified.checkpoints,
         );
     }
     let _ = writeln!(
         text,
-        "verify {:.0}/s [{:.0}, {:.0}], {:.0} per CPU second, {} records, {} checkpoints; replay {:.0}/s; {:.0} bytes per decision",
-        summary.verify.records_per_s,
-        summary.verify.low,
-        summary.verify.high,
-        summary.verify.records_per_cpu_s,
-        summary.verify.records,
-        summary.verify.checkpoints,
-        summary.replay_decisions_per_s,
+        "replay {}; {:.0} bytes per decision",
+        spread(&summary.replay.decisions_per_s, "/s"),
         summary.bytes_per_decision,
     );
     text
+}
+
+fn spread(spread: &Spread, unit: &str) -> String {
+    let Spread { median, q1, q3, lowest, highest, .. } = spread;
+    format!("{median:.0} {unit} [{lowest:.0} {q1:.0} {q3:.0} {highest:.0}]")
 }
