@@ -105,7 +105,7 @@ class Audit:
 
     def copy(self, to: Path) -> Audit:
         """Everything as it lies there, also under a running server: what a backup or a thief has."""
-        shutil.copytree(self.root, to)
+        shutil.copytree(self.root, to, ignore=shutil.ignore_patterns("*-shm"))  # which is made anew from the rest
         return Audit(to)
 
     @contextmanager
