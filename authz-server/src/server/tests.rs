@@ -416,6 +416,7 @@ async fn the_log_tells_of_start_bundle_decision_outcome_and_stop() {
         rpc: Rpc::Result.into(),
         rpc_code: None,
         grpc_status: None,
+        ..Outcome::default()
     };
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();

@@ -217,6 +217,7 @@ impl Server<'_> {
             rpc: Rpc::Result.into(),
             rpc_code: None,
             grpc_status: None,
+            ..Outcome::default()
         };
         let codec = tonic_prost::ProstCodec::<ReportRequest, ReportResponse>::default();
         let report = tonic::Request::new(ReportRequest { outcomes: vec![outcome] });

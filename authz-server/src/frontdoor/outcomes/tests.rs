@@ -53,6 +53,7 @@ fn outcome(id: Uuid) -> Outcome {
         rpc: Rpc::Result.into(),
         rpc_code: None,
         grpc_status: None,
+        ..Outcome::default()
     }
 }
 
