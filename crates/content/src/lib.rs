@@ -4,7 +4,10 @@
 //! no clock, no chance; builds for `wasm32-wasip1`. Nothing here ever puts a found value into an error, a `Debug` form or
 //! a panic.
 
+pub mod detect;
+pub mod engine;
 pub mod finding;
 pub mod injection;
 pub mod profile;
+pub mod redact;
 pub mod rules;

@@ -1,0 +1,3 @@
+//! Detectors: from a text to the values in it.
+
+pub mod classes;
