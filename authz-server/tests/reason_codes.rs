@@ -28,7 +28,7 @@ fn every_reason_code_in_the_source_is_documented() {
     let mut codes = BTreeSet::new();
     for room in ["crates/mcp/src", "filter/src", "authz-server/src"] {
         for file in sources(&project.join(room)) {
-            codes.extend(codes_in(&fs::read_to_string(&file).unwrap()));
+            codes.extend(codes_of(&STAGES, &fs::read_to_string(&file).unwrap()));
         }
     }
     assert!(codes.len() > 80, "the search found only {codes:?}");
@@ -37,6 +37,20 @@ fn every_reason_code_in_the_source_is_documented() {
     let missing: Vec<_> =
         codes.iter().filter(|code| !is_in(&documented, code) && !is_in(&settings, code)).collect();
     assert!(missing.is_empty(), "not in docs/reason-codes.md: {missing:?}");
+}
+
+/// Auditors look up what the verifier said, and the page says nothing that it could not say.
+#[test]
+fn the_auditors_page_has_the_codes_of_the_verifier_and_no_others() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(project.join("docs/audit.md")).unwrap();
+    let documented = codes_of(&["verify"], &page.replace('`', "\""));
+    let mut codes = BTreeSet::new();
+    for file in sources(&project.join("crates/audit/src")) {
+        codes.extend(codes_of(&["verify"], &fs::read_to_string(&file).unwrap()));
+    }
+    assert!(codes.len() > 20, "the search found only {codes:?}");
+    assert_eq!(documented, codes);
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -54,12 +68,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// String literals of the form `stage.snake_case` before the file's test module.
-fn codes_in(text: &str) -> BTreeSet<String> {
+fn codes_of(stages: &[&str], text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     code.split('"')
         .filter(|literal| {
             literal.split_once('.').is_some_and(|(stage, rest)| {
-                STAGES.contains(&stage)
+                stages.contains(&stage)
                     && !rest.is_empty()
                     && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
             }) && !KEYS.contains(literal)
