@@ -4,10 +4,14 @@
 //! no clock, no chance; builds for `wasm32-wasip1`. Nothing here ever puts a found value into an error, a `Debug` form or
 //! a panic.
 
+pub mod definition;
 pub mod detect;
 pub mod engine;
 pub mod finding;
 pub mod injection;
+pub mod output;
 pub mod profile;
 pub mod redact;
+pub mod rows;
 pub mod rules;
+pub mod schema;

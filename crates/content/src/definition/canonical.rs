@@ -1,0 +1,146 @@
+//! One spelling for a definition: the canonical JSON of RFC 8785.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use interdict_mcp::json::{Kind, Value};
+
+use super::EntryKind;
+
+/// The members of a tool that its definition is made of.
+const TOOL: [&str; 8] =
+    ["name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution", "icons"];
+
+/// Nesting below which a value is written canonically; no reader of lists goes that deep.
+const MAX_DEPTH: usize = 192;
+
+/// The canonical form of an entry's definition: what [`super::digest_of`] is over.
+///
+/// A number that a double does not hold exactly as written (an integer beyond 2^53-1, or one that overflows or
+/// vanishes) is written as it is: RFC 8785 has no form for it, and two of them must not become one.
+#[must_use]
+pub fn canonical(kind: EntryKind, entry: Value<'_>) -> String {
+    let mut out = String::with_capacity(entry.span().len());
+    match kind {
+        _ if !entry.is_object() => write_value(entry, 0, &mut out),
+        EntryKind::Tool => write_members(entry, |name| TOOL.contains(&name), 0, &mut out),
+        _ => write_members(entry, |name| name != "_meta", 0, &mut out),
+    }
+    out
+}
+
+fn write_value(value: Value<'_>, depth: usize, out: &mut String) {
+    match value.kind() {
+        Kind::Null | Kind::Bool(_) => out.push_str(value.raw()),
+        Kind::Number(text) => write_number(text, out),
+        Kind::String(text) => write_string(&text, out),
+        // Not JSON, so it is no other value's form.
+        Kind::Array | Kind::Object if depth >= MAX_DEPTH => {
+            out.push('!');
+            out.push_str(value.raw());
+        }
+        Kind::Array => {
+            out.push('[');
+            for (at, element) in value.elements().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_value(element, depth + 1, out);
+            }
+            out.push(']');
+        }
+        Kind::Object => write_members(value, |_| true, depth, out),
+    }
+}
+
+fn write_members(object: Value<'_>, keep: impl Fn(&str) -> bool, depth: usize, out: &mut String) {
+    let mut members: Vec<(Cow<'_, str>, Value<'_>)> =
+        object.members().map(|(name, _, value)| (name, value)).filter(|(name, _)| keep(name)).collect();
+    // UTF-16 order is the order of the bytes unless a character beyond the basic plane is there.
+    members.sort_by(|(a, _), (b, _)| {
+        if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+    });
+    out.push('{');
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        write_value(*value, depth + 1, out);
+    }
+    out.push('}');
+}
+
+/// RFC 8785, 3.2.2.2: escapes only where they must be, in their shortest form.
+fn write_string(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\u{0}'..='\u{1f}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+}
+
+/// RFC 8785, 3.2.2.3: as ECMAScript prints the double.
+fn write_number(text: &str, out: &mut String) {
+    match double(text) {
+        Some(number) => write_double(number, out),
+        None => out.push_str(text),
+    }
+}
+
+/// The double that every reader takes the number for, if there is one.
+fn double(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    if number == 0.0 && mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+        return None;
+    }
+    let integer = !text.contains(['.', 'e', 'E']);
+    let exact = || text.parse::<i64>().is_ok_and(|integer| integer.unsigned_abs() < 1 << 53);
+    (!integer || exact()).then_some(number)
+}
+
+/// Number::toString of ECMA-262: shortest digits, an exponent from 21 digits on and below a millionth.
+fn write_double(number: f64, out: &mut String) {
+    if number == 0.0 {
+        // Also for the negative zero.
+        out.push('0');
+        return;
+    }
+    let shortest = format!("{:e}", number.abs());
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let (count, point) = (i32::try_from(digits.len()).unwrap_or(i32::MAX), exponent + 1);
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let split =
+        |at: i32| digits.split_at_checked(usize::try_from(at).unwrap_or_default()).unwrap_or((&digits, ""));
+    if number < 0.0 {
+        out.push('-');
+    }
+    // Writing to a string cannot fail.
+    let _ = match point {
+        _ if count <= point && point <= 21 => write!(out, "{digits}{}", zeros(point - count)),
+        1..=21 => write!(out, "{}.{}", split(point).0, split(point).1),
+        -5..=0 => write!(out, "0.{}{digits}", zeros(-point)),
+        _ => {
+            let (first, rest) = split(1);
+            let dot = if rest.is_empty() { "" } else { "." };
+            write!(out, "{first}{dot}{rest}e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+        }
+    };
+}
