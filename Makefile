@@ -44,11 +44,17 @@ e2e: build setup ## Real Envoy, real MCP servers and clients
 bench: build ## Envoy with and without Interdict, side by side, into bench/results/
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench
+	cargo run --release --locked -p interdict-bench -- audit
 	cargo run --release --locked -p interdict-bench -- quote
 
-bench-quick: build ## The same in half a minute, into target/bench-quick
+bench-audit: build ## Of these only what recording, verification and replay cost, into bench/results/audit.json
+	@tests/setup.sh demo
+	cargo run --release --locked -p interdict-bench -- audit
+
+bench-quick: build ## All of it in a minute, rough, into target/bench-quick
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench -- --quick --out target/bench-quick
+	cargo run --release --locked -p interdict-bench -- audit --quick --out target/bench-quick
 
 soak-evidence: build setup ## 100,000 decisions, the server killed 50 times meanwhile, into bench/results/soak-evidence.json
 	cd tests && ../$(PYTHON) -m soak.kill9
