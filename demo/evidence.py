@@ -96,11 +96,13 @@ def export(scene: Scene, decision: str, person: str, stage: Stage) -> Path:
 
 
 def verify(scene: Scene, package: Path) -> tuple[int, str]:
-    """What the verifier says to a package, held against the key that the auditor kept: exit code and findings."""
+    """What the verifier says to a package, held against the key that the auditor kept: exit code and the gist."""
     command = [paths.verify_binary(), package, "--trust", kept(scene)]
     done = subprocess.run(command, capture_output=True, text=True)
-    said = [line for line in done.stdout.splitlines() if line.startswith(("records ", "FOUND", "verdict"))]
-    return done.returncode, "\n".join(said) or done.stderr
+    lines = done.stdout.splitlines()
+    # One finding is enough for a story.
+    told = [next((line for line in lines if line.startswith(start)), "") for start in ("records ", "FOUND", "verdict")]
+    return done.returncode, "\n".join(filter(None, told)) or done.stderr
 
 
 def with_another_name(evidence: Path, person: str) -> Path:
