@@ -58,12 +58,12 @@ def told(answer: httpx.Response, name: str) -> str:
 
 
 def test_a_server_that_is_killed_again_and_again_has_recorded_everything_that_arrived(folder: Path) -> None:
-    """A9, E1: `make soak-evidence` in small."""
-    found = kill9.run(folder / "kill9", decisions=1200, kills=5)
+    """A9, E5: `make soak-evidence` in small."""
+    found = kill9.run(folder / "kill9", decisions=800, kills=5)
     assert found["problems"] == []
     assert found["kills"] == 5
-    assert found["answered_by_decision_point"] >= 1200
-    assert found["arrived"] > 400
+    assert found["answered_by_decision_point"] >= 800
+    assert found["arrived"] > 300
     # What a killed server had on record and could not answer is the only difference, and it errs on this side.
     assert 0 <= found["allowed_and_not_carried_out"] <= 5 * 2 * kill9.CONNECTIONS
     assert found["restart_ms"]["max"] < 10_000, found["restart_ms"]
@@ -94,7 +94,7 @@ def test_every_verdict_is_on_record_with_what_was_asked_by_whom_and_under_which_
 
 
 def test_two_tenants_never_share_a_tree(site: Site, folder: Path) -> None:
-    """E1: a log of its own for each, and neither proves anything of the other."""
+    """E2: a log of its own for each, and neither proves anything of the other."""
     ours, theirs = told(site.alice(DENIED), "decision_id"), told(site.gina(DENIED), "decision_id")
     for tenant, own, foreign in (("acme", ours, theirs), ("globex", theirs, ours)):
         site.audit.wait_signed(tenant)
@@ -111,7 +111,7 @@ def test_two_tenants_never_share_a_tree(site: Site, folder: Path) -> None:
 
 
 def test_a_record_of_one_tenant_is_refused_among_those_of_another(site: Site, folder: Path) -> None:
-    """E1: by the verifier, also when the record stands at the place that its number says."""
+    """E2: by the verifier, also when the record stands at the place that its number says."""
     site.alice(DENIED)
     site.gina(DENIED)
     auditor = Auditor(folder / "two-tenants", site.audit.verifier_key())
@@ -131,7 +131,7 @@ def test_a_record_of_one_tenant_is_refused_among_those_of_another(site: Site, fo
 
 
 def test_the_whole_way_of_an_approved_call_is_shown_from_any_of_its_ids(site: Site, folder: Path) -> None:
-    """E3: who asked, which rule stopped it, who said yes, what ran, how it ended."""
+    """E1: who asked, which rule stopped it, who said yes, what ran, how it ended."""
     approval = told(site.alice(CAREFUL, {"amount": 77}), "approval_id")
     assert site.running.interdict.decide(approval, "approve", by="pat").status_code == 200
     assert b'"isError":false' in site.alice(CAREFUL, {"amount": 77}, ident=2).content
@@ -166,7 +166,7 @@ def test_the_whole_way_of_an_approved_call_is_shown_from_any_of_its_ids(site: Si
 
 
 def test_no_secret_of_a_call_is_in_any_file_log_or_metric(site: Site, folder: Path) -> None:
-    """E2, D3: arguments, tokens and notes are committed to or sealed; the key of the day opens them."""
+    """D3: arguments, tokens and notes are committed to or sealed; the key of the day opens them."""
     argument, note, query = "s3cr3t-argument-4711", "s3cr3t-note-4712", "s3cr3t-query-4713"
     token = site.running.token()
     arguments = {"password": argument, "deep": [{"er": argument}]}
@@ -196,7 +196,7 @@ def test_no_secret_of_a_call_is_in_any_file_log_or_metric(site: Site, folder: Pa
 
 
 def test_the_inputs_of_a_day_are_erased_and_the_log_still_verifies(site: Site, folder: Path) -> None:
-    """E2, E5."""
+    """E2, E4."""
     decision = told(site.alice(DENIED, {"to": "be erased"}), "decision_id")
     site.audit.wait_signed()
     assert evidence.replay(site.audit, decision).code == 0

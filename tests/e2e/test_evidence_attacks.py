@@ -3,6 +3,7 @@ auditor who kept one checkpoint."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ def test_what_was_not_touched_is_whole(history: History) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_in_the_database_is_noticed(change: str, history: History) -> None:
-    """E1: with the tree left as it was, and with a tree that fits the new records."""
+    """E2, E3: with the tree left as it was, and with a tree that fits the new records."""
     stolen, thorough = history.stolen(), history.stolen()
     counterfeit.replace(stolen, CHANGES[change](stolen.raw()))
     noticed(history, stolen)
@@ -135,7 +136,7 @@ def test_a_change_in_the_database_is_noticed(change: str, history: History) -> N
 
 
 def test_a_record_that_is_moved_to_another_tenant_is_noticed(history: History) -> None:
-    """E1: as it is, and rewritten so that it names the other tenant."""
+    """E2, E3: as it is, and rewritten so that it names the other tenant."""
     stranger = next(record for record in history.audit.raw("globex") if b"elsewhere" in record)
     for record in (stranger, changed(stranger, lambda entry: entry.update(tenant="acme"))):
         stolen = history.stolen()
@@ -146,7 +147,7 @@ def test_a_record_that_is_moved_to_another_tenant_is_noticed(history: History) -
 
 @pytest.mark.parametrize("cut", ["below the kept checkpoint", "above it"])
 def test_a_cut_off_end_is_noticed(cut: str, history: History) -> None:
-    """E1: every checkpoint over what is gone is gone, too. Above what was kept, our own head.note still knows."""
+    """E2, E3: every checkpoint over what is gone is gone, too. Above what was kept, our own head.note still knows."""
     stolen = history.stolen()
     size = evidence.signed_size(history.kept) + (1 if cut == "above it" else -2)
     records = stolen.raw()[:size]
@@ -164,7 +165,7 @@ def test_a_cut_off_end_is_noticed(cut: str, history: History) -> None:
 def test_a_history_that_was_rebuilt_and_signed_with_the_stolen_key_is_noticed_by_what_was_kept(
     change: str, history: History
 ) -> None:
-    """E1: everything fits together, head.note included. Only the kept checkpoint knows better, and it is enough."""
+    """E2, E3: everything fits together, head.note included. Only the kept checkpoint knows better, and it is enough."""
     stolen = history.stolen()
     counterfeit.rebuild(stolen, chained(CHANGES[change](stolen.raw())), sign=True)
     assert evidence.audit(stolen, "verify", "--tenant", "acme").code == 0
@@ -177,13 +178,28 @@ def test_a_history_that_was_rebuilt_and_signed_with_the_stolen_key_is_noticed_by
 
 
 def test_checkpoints_of_another_key_count_for_nothing(history: History) -> None:
-    """E1: the whole folder is somebody else's."""
+    """E2, E3: the whole folder is somebody else's."""
     stolen = history.stolen()
     (stolen.root / "log.key").write_text(secrets.token_hex(32))
     counterfeit.rebuild(stolen, chained(edited(stolen.raw())), sign=True)
     auditor = history.auditor(kept=False)
     found = auditor.check(counterfeit.package(stolen, auditor.package()))
     assert found.code == 1 and "signature" in found.text, found.text
+
+
+@pytest.mark.parametrize("how", ["a byte is flipped", "it is another decision's"])
+def test_a_sealed_input_that_was_changed_is_noticed_when_it_is_opened(how: str, history: History) -> None:
+    """E4: it is beside the tree, and bound by the commitments in the record."""
+    stolen = history.stolen()
+    with stolen.administrator() as database:
+        rows = database.execute("SELECT seq, sealed, record FROM entries WHERE sealed IS NOT NULL").fetchall()
+        (seq, sealed, record), (_, other, _) = rows[0], rows[1]
+        changed_to = bytes([*sealed[:-1], sealed[-1] ^ 1]) if how == "a byte is flipped" else other
+        database.execute("UPDATE entries SET sealed = ? WHERE seq = ?", [changed_to, seq])
+    decision = json.loads(record)["body"]["decision_id"]
+    assert evidence.replay(history.audit, decision).code == 0
+    found = evidence.replay(stolen, decision)
+    assert found.code == 1 and "TAMPERED" in found.text, found.text
 
 
 # --- a server that tells two stories --------------------------------------------------------------------------------------
@@ -201,7 +217,7 @@ def witness(folder: Path, log: str, key: str) -> Iterator[tuple[str, str]]:
 
 
 def test_a_server_that_goes_on_from_an_old_copy_is_refused_by_its_witness(folder: Path, canary: Canary) -> None:
-    """E1: the fork verifies in itself; the witness cosigns one branch only, and says so."""
+    """E2, E3: the fork verifies in itself; the witness cosigns one branch only, and says so."""
     place = folder / "forked"
     place.mkdir()
     seed = secrets.token_hex(32)
@@ -259,7 +275,7 @@ def contradiction(running: Stack, code: str) -> None:
 
 
 def test_a_server_does_not_start_on_a_database_that_was_put_back(history: History, folder: Path) -> None:
-    """E1: without a witness and without an auditor it is head.note that knows better."""
+    """E2, E3: without a witness and without an auditor it is head.note that knows better."""
     stolen = history.stolen()
     counterfeit.replace(stolen, records := stolen.raw()[:-3])
     with stolen.administrator() as database:

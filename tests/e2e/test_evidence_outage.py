@@ -26,7 +26,7 @@ from support.servers import Canary
 from support.stack import Stack
 
 DENIED, CAREFUL, READ = "forbidden", "careful", "look"
-HOLD_S, OUTCOME_S = 2, 2
+HOLD_S, OUTCOME_S = 1, 2
 SERVING, NOT_SERVING = 1, 2
 numbers = itertools.count()
 
@@ -77,11 +77,11 @@ class Site:
         assert found.code == 0, found.text
 
 
-def grpc_health(running: Stack, service: str = "") -> int:
+def grpc_health(running: Stack, service: str = "envoy.service.auth.v3.Authorization") -> int:
     host, port = running.interdict.grpc
     with grpc.insecure_channel(f"{host}:{port}") as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
-        answer = check(protobuf.field(1, service) if service else b"", timeout=5)
+        answer = check(protobuf.field(1, service), timeout=5)
     return dict(protobuf.fields(answer)).get(1, 0)
 
 
@@ -142,6 +142,22 @@ def test_no_record_no_action(kind: str, site: Site, folder: Path) -> None:
         "seconds": site.audit.bodies("health")[-1]["seconds"]
     }
     site.verifies(folder / f"after-{code}")
+
+
+def test_a_persons_answer_that_cannot_be_recorded_is_not_given(site: Site) -> None:
+    """A6, A9: the question stays open."""
+    site.canary.forget()
+    assert b"approval_id" in site.call(CAREFUL).content
+    approval = site.running.interdict.wait_pending()["id"]
+    with outage.locked(site.audit):
+        refused = site.running.interdict.decide(approval, "approve")
+        assert (refused.status_code, "audit.locked" in refused.text) == (503, True), refused.text
+        assert [entry["id"] for entry in site.running.interdict.approvals("pending")] == [approval]
+    site.comes_back()
+    assert site.running.interdict.decide(approval, "approve").status_code == 200
+    events = [body["event"] for body in site.audit.bodies("approval") if body["approval_id"] == approval]
+    assert events == ["opened", "approved"]
+    assert site.canary.requests() == []
 
 
 def test_a_full_disk_stops_calls_until_there_is_room(folder: Path, canary: Canary) -> None:
@@ -245,7 +261,7 @@ def test_a_caller_that_leaves_while_a_person_is_asked_leaves_one_record(site: Si
     site.canary.forget()
     before = len(site.audit.bodies("decision"))
     asyncio.run(ask_and_leave(site, CAREFUL))
-    time.sleep(HOLD_S + 1)
+    time.sleep(HOLD_S + 0.7)
     found = site.audit.bodies("decision")[before:]
     assert [(body["action"]["target"], body["verdict"]) for body in found] == [(CAREFUL, "intercept")]
     assert site.canary.requests() == []
@@ -276,7 +292,8 @@ def of(site: Site, tool: str) -> list[dict[str, Any]]:
 
 async def ask_and_leave(site: Site, tool: str) -> None:
     """Goes away when the decision point has the question and before it answers."""
-    body = mcp.call(next(numbers), tool)
+    number = next(numbers)
+    body = mcp.call(number, tool, {"number": number})
     headers = mcp.headers(body, token=site.running.token())
     connection = await raw.Http1.connect(site.running.envoy.port)
     head = raw.http1_head("POST", "/mcp", [("host", "x"), *headers, ("content-length", str(len(body)))])

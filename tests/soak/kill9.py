@@ -13,10 +13,12 @@ import os
 import platform
 import random
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +53,7 @@ class Course:
     restarts: list[Restart] = field(default_factory=list)
     kills: int = 0
     kills_during_start: int = 0
+    looks: int = 0
     verified: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -81,6 +84,8 @@ class Killer:
                 await asyncio.to_thread(self.verify, f"kill {part + 1}")
 
     def _kill(self, twice: bool) -> None:
+        if self._dice.random() < 0.5:
+            self._look()
         self._running.interdict.kill()
         self.course.kills += 1
         generation = self.course.kills + self.course.kills_during_start
@@ -92,6 +97,14 @@ class Killer:
             generation += 1
         entries = sum(self.audit.size(tenant) for tenant in self.audit.tenants())
         self._start(generation, entries)
+
+    def _look(self) -> None:
+        """Somebody opens a database beside the server, as any program may, and closes it again."""
+        file = self.audit.database(self._dice.choice(self.audit.tenants()))
+        with closing(sqlite3.connect(file, timeout=10)) as somebody:
+            somebody.execute("SELECT max(seq) FROM entries").fetchone()
+        self.course.looks += 1
+        time.sleep(0.05)  # in which more is recorded, to be lost if the server's files were taken away
 
     def _spawn(self, generation: int) -> Process:
         file = self._running.interdict.folder / "interdict.yaml"
@@ -180,13 +193,13 @@ def _fix_address(interdict: Interdict) -> None:
 def _settle(audit: Audit) -> None:
     """Outcomes come after their calls; the last ones are waited for."""
     before, quiet = -1, 0
-    for _ in range(60):
+    for _ in range(120):
         now = sum(audit.size(tenant) for tenant in audit.tenants())
         quiet = quiet + 1 if now == before else 0
         if quiet >= 6:
             return
         before = now
-        time.sleep(0.5)
+        time.sleep(0.25)
 
 
 def _odd(work: load.Load) -> list[str]:
@@ -210,6 +223,7 @@ def _summary(
         "answers": dict(work.seen.kinds),
         "kills": course.kills,
         "kills_during_start": course.kills_during_start,
+        "database_opened_by_others_before_the_kill": course.looks,
         "seconds": round(took, 1),
         "decisions_per_second": round(work.seen.decided / took),
         **counts,
