@@ -54,7 +54,7 @@ def told(answer: httpx.Response, name: str) -> str:
     return found[1]
 
 
-# --- nothing without its record -----------------------------------------------------------------------------------------
+# --- nothing without its record --------------------------------------------------------------------------------------
 
 
 def test_a_server_that_is_killed_again_and_again_has_recorded_everything_that_arrived(folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_every_verdict_is_on_record_with_what_was_asked_by_whom_and_under_which_
     assert (outcome["http_status"], outcome["ended"], outcome["rpc"]) == (200, "complete", "result")
 
 
-# --- tenants ------------------------------------------------------------------------------------------------------------
+# --- tenants ---------------------------------------------------------------------------------------------------------
 
 
 def test_two_tenants_never_share_a_tree(site: Site, folder: Path) -> None:
@@ -127,14 +127,14 @@ def test_a_record_of_one_tenant_is_refused_among_those_of_another(site: Site, fo
     assert found.code == 1 and "tenant" in found.text, found.text
 
 
-# --- the causal chain ---------------------------------------------------------------------------------------------------
+# --- the causal chain ------------------------------------------------------------------------------------------------
 
 
 def test_the_whole_way_of_an_approved_call_is_shown_from_any_of_its_ids(site: Site, folder: Path) -> None:
     """E1: who asked, which rule stopped it, who said yes, what ran, how it ended."""
-    approval = told(site.alice(CAREFUL, {"amount": 77}), "approval_id")
+    approval = told(site.alice(CAREFUL, {"amount": 771177117711}), "approval_id")
     assert site.running.interdict.decide(approval, "approve", by="pat").status_code == 200
-    assert b'"isError":false' in site.alice(CAREFUL, {"amount": 77}, ident=2).content
+    assert b'"isError":false' in site.alice(CAREFUL, {"amount": 771177117711}, ident=2).content
     [ran] = [
         body
         for body in site.audit.bodies("decision")
@@ -150,7 +150,7 @@ def test_the_whole_way_of_an_approved_call_is_shown_from_any_of_its_ids(site: Si
         assert step.lower() in shown.text.lower()[place + 1 :], f"{step}\n{shown.text}"
     for fact in ("alice", "tools/call", CAREFUL, ran["policy"]["bundle"], ran["input_commit"], decision, approval):
         assert fact in shown.text, f"{fact}\n{shown.text}"
-    assert "77" not in re.sub(r"[0-9a-f-]{32,}|[\d:.TZ-]{20,}", "", shown.text), "arguments are shown when asked for only"
+    assert "771177117711" not in shown.text, "arguments are shown when asked for only"
     by_approval = evidence.audit(site.audit, "show", approval)
     assert by_approval.text == shown.text
     lines = evidence.audit(site.audit, "show", decision, "--json").text.splitlines()
@@ -162,7 +162,7 @@ def test_the_whole_way_of_an_approved_call_is_shown_from_any_of_its_ids(site: Si
     assert auditor.check(package, complete=False).code == 0
 
 
-# --- what nobody may read -----------------------------------------------------------------------------------------------
+# --- what nobody may read --------------------------------------------------------------------------------------------
 
 
 def test_no_secret_of_a_call_is_in_any_file_log_or_metric(site: Site, folder: Path) -> None:
@@ -192,7 +192,7 @@ def test_no_secret_of_a_call_is_in_any_file_log_or_metric(site: Site, folder: Pa
         assert [name for name, text in texts.items() if secret.encode() in text] == [], secret
 
 
-# --- erasure: the last test of the module, because it stops the server ----------------------------------------------------
+# --- erasure: the last test of the module, because it stops the server -------------------------------------------------
 
 
 def test_the_inputs_of_a_day_are_erased_and_the_log_still_verifies(site: Site, folder: Path) -> None:

@@ -64,7 +64,7 @@ def calls(running: Stack, count: int) -> None:
         assert running.post(mcp.call(number, tool, {"n": number})).status_code == 200
 
 
-# --- the administrator of the database ------------------------------------------------------------------------------------
+# --- the administrator of the database ---------------------------------------------------------------------------------
 
 
 def first_denial(records: Records) -> int:
@@ -87,7 +87,11 @@ def deleted(records: Records) -> Records:
 
 def inserted(records: Records) -> Records:
     at = first_denial(records)
-    return [*records[:at], changed(records[at], lambda entry: entry["body"].update(decision_id="0" * 36)), *records[at:]]
+    return [
+        *records[:at],
+        changed(records[at], lambda entry: entry["body"].update(decision_id="0" * 36)),
+        *records[at:],
+    ]
 
 
 def reordered(records: Records) -> Records:
@@ -202,7 +206,7 @@ def test_a_sealed_input_that_was_changed_is_noticed_when_it_is_opened(how: str, 
     assert found.code == 1 and "TAMPERED" in found.text, found.text
 
 
-# --- a server that tells two stories --------------------------------------------------------------------------------------
+# --- a server that tells two stories -----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -269,7 +273,9 @@ def cosigned(audit: Audit, witness_key: str) -> str:
 
 def contradiction(running: Stack, code: str) -> None:
     """The alarm: an error in the server's log and a count in its metrics. Calls go on."""
-    running.interdict.process.wait_for(f"A WITNESS HAS SEEN ANOTHER LOG THAN THIS ONE.*{code}|{code}.*A WITNESS HAS SEEN")
+    running.interdict.process.wait_for(
+        f"A WITNESS HAS SEEN ANOTHER LOG THAN THIS ONE.*{code}|{code}.*A WITNESS HAS SEEN"
+    )
     lines = [line for line in running.interdict.metrics.splitlines() if code in line]
     assert any(line.startswith("interdict_audit_failures_total{") for line in lines), lines
 

@@ -32,7 +32,9 @@ def check(audit: Audit, arrived: Sequence[Request], seen: Seen, roads: Sequence[
     for tenant, entries in logs.items():
         _in_order(found, tenant, entries)
         _outcomes(found, tenant, entries)
-    decisions = {tenant: [entry["body"] for entry in log if entry["kind"] == "decision"] for tenant, log in logs.items()}
+    decisions = {
+        tenant: [entry["body"] for entry in log if entry["kind"] == "decision"] for tenant, log in logs.items()
+    }
     for what in ("decision_id", "request"):
         _unique(found, what, decisions)
     _arrivals(found, arrived, seen, decisions, {road.path: road.tenant for road in roads})
@@ -73,9 +75,7 @@ def _arrivals(
     tenant_of: dict[str, str],
 ) -> None:
     """No record, no action: what reached the tool server was recorded as allowed, in the log of its own tenant."""
-    by_request = {
-        tenant: {body["request"]["id"]: body for body in bodies} for tenant, bodies in decisions.items()
-    }
+    by_request = {tenant: {body["request"]["id"]: body for body in bodies} for tenant, bodies in decisions.items()}
     markers: Counter[str] = Counter()
     for request in arrived:
         name = request_id(request)

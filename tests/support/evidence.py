@@ -225,7 +225,11 @@ def two_tenants(issuer: str, *, denied: Sequence[str] = (), intercepted: Sequenc
         agents=[
             agent("alice", issuer, ["tools"]),
             agent("bob", issuer, ["tools"]),
-            {**agent("gina", issuer, ["vault"]), "tenant": "globex", "identities": [{"issuer": issuer, "subject": "gina"}]},
+            {
+                **agent("gina", issuer, ["vault"]),
+                "tenant": "globex",
+                "identities": [{"issuer": issuer, "subject": "gina"}],
+            },
         ],
         servers=[server(), globex],
         data={"denied": list(denied), "intercepted": list(intercepted)},

@@ -77,7 +77,9 @@ def wrapped(folder: Path, *, small_disk: Path | None = None, size: str = "12m") 
     script = f"#!/bin/sh\ntrap '' XFSZ\nexec {binary} \"$@\"\n"
     if small_disk:
         mount = f"mount -t tmpfs -o size={size},mode=700 none {shlex.quote(str(small_disk))}"
-        script = f"#!/bin/sh\nexec unshare --user --map-root-user --mount sh -c '{mount} && exec {binary} \"$@\"' sh \"$@\"\n"
+        script = (
+            f'#!/bin/sh\nexec unshare --user --map-root-user --mount sh -c \'{mount} && exec {binary} "$@"\' sh "$@"\n'
+        )
     folder.mkdir(parents=True, exist_ok=True)
     wrapper = folder / "interdict-wrapped"
     wrapper.write_text(script)
