@@ -182,3 +182,19 @@ fn the_trust_of_the_auditor_takes_the_place_of_that_in_the_package() {
     let output = verify(&["--trust", stranger.to_str().unwrap()], &folder);
     assert_eq!(output.status.code(), Some(1), "whoever signed this is not trusted");
 }
+
+/// Attack: a package that keeps the verifier waiting.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    for name in ["records.jsonl", "package.json", "checkpoints.jsonl"] {
+        let made = tempfile::tempdir().unwrap();
+        support::Log::story().whole().write(made.path());
+        let pipe = made.path().join(name);
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let output = verify(&["--json"], made.path());
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("verify.unreadable"), "{name}");
+    }
+}

@@ -36,7 +36,7 @@ pub mod file {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Digests of the policy bundles in `bundles/`.
+    /// Digests of the policy bundles in `bundles/`, in order, each once.
     pub bundles: Vec<String>,
     /// Proofs that earlier trees are the beginning of this one, for checkpoints that somebody kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -136,12 +136,21 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Unusa
     serde_json::from_slice(&bytes).map_err(|error| Unusable::new("verify.bad_file", path, error))
 }
 
+/// Opens a file of the package. Whoever made it may have put something there that never ends, or never begins.
+pub(crate) fn open_file(path: &Path) -> Result<std::fs::File, Unusable> {
+    let unreadable = |error: std::io::Error| Unusable::new("verify.unreadable", path, error);
+    match std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        true => std::fs::File::open(path).map_err(unreadable),
+        false => Err(Unusable::new("verify.unreadable", path, "is not a regular file")),
+    }
+}
+
 /// Reads a file of at most `most` bytes.
 pub(crate) fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, Unusable> {
     use std::io::Read as _;
 
     let unreadable = |error: std::io::Error| Unusable::new("verify.unreadable", path, error);
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = open_file(path)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     match bytes.len() as u64 > most {
@@ -161,6 +170,13 @@ impl Package {
         let bad = |what: &str| Err(Unusable::new("verify.bad_package", &path, what));
         if package.v != VERSION {
             return bad("is of a version that this verifier does not know");
+        }
+        // Nothing to check is not the same as nothing wrong.
+        if package.segments.is_empty() && package.size > 0 {
+            return bad("it holds no records");
+        }
+        if !package.bundles.is_sorted_by(|one, next| one < next) {
+            return bad("its bundles are out of order, or one is named twice");
         }
         let mut end = None;
         for segment in &package.segments {

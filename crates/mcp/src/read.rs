@@ -27,6 +27,13 @@ pub enum Reading<'b> {
     Batch(Batch<'b>),
 }
 
+/// Longest `:path`, query included. Every message of a batch is judged and recorded with it, so what Envoy takes (60 KiB
+/// of headers) would be multiplied.
+pub const MAX_PATH_BYTES: usize = 8 << 10;
+
+/// Most messages in a batch: each is judged by itself, on the time and memory of one request.
+pub const MAX_BATCH: usize = 100;
+
 /// Reads one HTTP request.
 ///
 /// # Errors
@@ -34,6 +41,9 @@ pub enum Reading<'b> {
 /// client. Rules: RFC 8259 and RFC 7493 for the body, JSON-RPC 2.0 for the message, and the MCP revision that header
 /// and body agree on for the rest.
 pub fn read<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Result<Reading<'b>, Refusal> {
+    if head.path.len() > MAX_PATH_BYTES {
+        return Err(Fault::http("http.path_too_long", 414, "the path is too long").alone());
+    }
     let headers = Headers::of(head).map_err(Fault::alone)?;
     match head.method {
         "POST" => post(head, &headers, body, limits),
@@ -94,6 +104,9 @@ fn batch<'b>(document: &Arc<Document<'b>>, context: &Context<'_>) -> Result<Batc
         Version::Known(_) => {
             return Err(Fault::invalid("parse.batch_not_allowed", "this revision has no batches").fixed());
         }
+    }
+    if document.root().elements().nth(MAX_BATCH).is_some() {
+        return Err(Fault::invalid("parse.batch_too_large", "a batch holds at most 100 messages").fixed());
     }
     let mut messages: Vec<Message<'b>> = Vec::new();
     for element in document.root().elements() {

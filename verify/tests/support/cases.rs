@@ -334,6 +334,18 @@ fn lying_packages() -> Vec<Case> {
             with(&part, &|folder| folder.package.tenant = "beta".to_owned()),
         ),
         case(
+            "kept-checkpoint-other-origin",
+            1,
+            "verify.origin",
+            "history was rewritten and signed under another name of the log, about which the auditor kept nothing",
+            {
+                let mut moved =
+                    log.rewritten(|entries| entries[12]["body"]["reason"] = "policy.other".into());
+                moved.name = format!("{}/x", moved.name);
+                moved.whole().keep(log.note(7, &log_key(1)))
+            },
+        ),
+        case(
             "extra-records",
             1,
             "verify.extra_records",
@@ -423,6 +435,10 @@ fn unusable() -> Vec<Case> {
     version.package.v = 2;
     let mut overlapping = Log::story().package(&[(2, 6), (4, 8)], &[17]);
     overlapping.package.bundles.clear();
+    let mut empty = folder();
+    (empty.package.segments, empty.records) = (Vec::new(), Vec::new());
+    let mut twice = folder();
+    twice.package.bundles.push(bundle_digest());
     let mut nobody = folder();
     nobody.trust.log_keys.clear();
     vec![
@@ -445,6 +461,14 @@ fn unusable() -> Vec<Case> {
         spoil("no-trust", "verify.unreadable", "nobody says whose signatures count", "trust.json", None),
         case("other-version", 2, "verify.bad_package", "a package of a later version", version),
         case("overlapping-segments", 2, "verify.bad_package", "segments that overlap", overlapping),
+        case("empty-package", 2, "verify.bad_package", "nothing is shown, under a true checkpoint", empty),
+        case(
+            "bundle-named-twice",
+            2,
+            "verify.bad_package",
+            "one bundle is to be read again and again",
+            twice,
+        ),
         case("trust-names-nobody", 2, "verify.bad_trust", "a trust file without a key", nobody),
         case(
             "unproven-checkpoint",

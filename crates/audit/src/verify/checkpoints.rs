@@ -69,10 +69,16 @@ impl Checkpoints {
                 "asks for more witnesses than it names",
             ));
         }
-        let named =
-            package.origin.strip_suffix(package.tenant.as_str()).is_some_and(|log| log.ends_with('/'));
-        if !named {
-            let message = format!("the log `{}` is not that of tenant `{}`", package.origin, package.tenant);
+        // Whoever has the key could otherwise sign another history under another name, about which nobody kept anything.
+        // A key is named after the server, for the logs of all its tenants, or after one log.
+        let of_server = |key: &VerifierKey| format!("{}/{}", key.name(), package.tenant) == package.origin;
+        let ends = package.origin.strip_suffix(package.tenant.as_str()).is_some_and(|log| log.ends_with('/'));
+        let named = |key: &VerifierKey| of_server(key) || (ends && key.name() == package.origin);
+        if !checkpoints.log_keys.iter().any(named) {
+            let message = format!(
+                "the log `{}` is not that of tenant `{}` under a trusted key's name",
+                package.origin, package.tenant
+            );
             report.find("verify.origin", None, message);
         }
         checkpoints.add_kept(trust, trust_path)?;

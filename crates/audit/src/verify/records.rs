@@ -11,7 +11,7 @@ use super::Report;
 use super::checkpoints::Checkpoints;
 use crate::hex;
 use crate::merkle::{Frontier, Hash, leaf_hash};
-use crate::package::{Package, Segment, Unusable, file};
+use crate::package::{Package, Segment, Unusable, file, open_file};
 use crate::record::{Entry, Kind, Moment};
 
 /// Longest record, in bytes; the server's are far shorter.
@@ -43,7 +43,7 @@ struct OneJudgement<'a> {
 impl Records {
     pub(super) fn open(folder: &Path, package: &Package) -> Result<Self, Unusable> {
         let path = folder.join(file::RECORDS);
-        let opened = File::open(&path).map_err(|error| Unusable::new("verify.unreadable", &path, error))?;
+        let opened = open_file(&path)?;
         Ok(Self {
             path,
             lines: BufReader::with_capacity(1 << 20, opened),

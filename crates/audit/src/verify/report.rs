@@ -106,7 +106,8 @@ impl Report {
         }
     }
 
-    pub(super) fn find(&mut self, code: &'static str, seq: Option<u64>, message: impl ToString) {
+    /// Notes what does not fit: the verdict is tampered from here on.
+    pub fn find(&mut self, code: &'static str, seq: Option<u64>, message: impl ToString) {
         self.verdict = Verdict::Tampered;
         self.finding_count = self.finding_count.saturating_add(1);
         if self.findings.len() < MAX_FINDINGS {
