@@ -177,7 +177,9 @@ impl Decider {
         let (reason, _) = first_reason(&judged.decision);
         let mut pass = Pass { reason: reason.to_owned(), ..Pass::default() };
 
-        for PolicyObligation::SetRequestHeader { name, value } in &judged.decision.obligations {
+        for obligation in &judged.decision.obligations {
+            // What is about the answer belongs to the stage that looks at answers.
+            let PolicyObligation::SetRequestHeader { name, value } = obligation else { continue };
             match pass.set_headers.iter().find(|(set, _)| set == name) {
                 Some((_, set)) if set != value => {
                     let text = "Two rules set one header to different values.";

@@ -412,6 +412,7 @@ fn with_facts<T>(
             arguments: message.and_then(Message::arguments).map(Arguments::Body),
         },
         approval,
+        content: None,
     })
 }
 

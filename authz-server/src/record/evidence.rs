@@ -361,7 +361,5 @@ fn reason(reason: &interdict_policy::Reason) -> record::Reason<'_> {
 }
 
 fn obligation(obligation: &PolicyObligation) -> Text<'_> {
-    match obligation {
-        PolicyObligation::SetRequestHeader { .. } => "set_request_header".into(),
-    }
+    obligation.kind().into()
 }

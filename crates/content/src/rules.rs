@@ -67,7 +67,7 @@ pub struct RowRule {
 }
 
 /// What happens to what is too much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Over {
     /// It is cut off.
@@ -86,11 +86,12 @@ pub struct OutputRule {
     pub undeclared: Undeclared,
 }
 
-/// What happens to members that a schema does not declare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What happens to members that a schema does not declare. Ordered by strictness.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Undeclared {
     /// What the schema says: most allow them.
+    #[default]
     Schema,
     /// They are taken out.
     Drop,

@@ -54,6 +54,8 @@ fn input<'a>(agent: &'a Agent, server: &'a Server, method: &'a str, tool: Option
             arguments: None,
         },
         approval: None,
+        contract: None,
+        content: None,
     }
 }
 

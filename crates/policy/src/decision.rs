@@ -1,5 +1,6 @@
 //! The verdict, its reasons and its obligations.
 
+use interdict_content::rules::{Over, Undeclared};
 use serde::{Deserialize, Serialize};
 
 pub use interdict_proto::enforcement::Verdict;
@@ -56,6 +57,32 @@ pub enum PolicyObligation {
         /// Visible ASCII and single spaces or tabs.
         value: String,
     },
+    /// Cap the rows of the answer.
+    CapRows {
+        /// Member names from `structuredContent` to the array; `*` is every element of an array.
+        path: Vec<String>,
+        /// Most rows that may pass.
+        max: u64,
+        /// What happens to more.
+        over: Over,
+    },
+    /// Treat members of the answer that the tool's pinned `outputSchema` does not declare.
+    UndeclaredOutput {
+        /// What happens to them.
+        action: Undeclared,
+    },
+}
+
+impl PolicyObligation {
+    /// The word in `type`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SetRequestHeader { .. } => "set_request_header",
+            Self::CapRows { .. } => "cap_rows",
+            Self::UndeclaredOutput { .. } => "undeclared_output",
+        }
+    }
 }
 
 impl Decision {
@@ -63,10 +90,7 @@ impl Decision {
     /// to and what replay compares.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
-        let obligations = self.obligations.iter().map(|obligation| {
-            let PolicyObligation::SetRequestHeader { name, value } = obligation;
-            CanonicalObligation { name, r#type: "set_request_header", value }
-        });
+        let obligations = self.obligations.iter().map(CanonicalObligation::from);
         let reasons = self.reasons.iter().map(|Reason { kind, code, message, topic }| CanonicalReason {
             code,
             kind: *kind,
@@ -100,10 +124,28 @@ struct CanonicalReason<'a> {
 }
 
 #[derive(Serialize)]
-struct CanonicalObligation<'a> {
-    name: &'a str,
-    r#type: &'static str,
-    value: &'a str,
+#[serde(untagged)]
+enum CanonicalObligation<'a> {
+    SetRequestHeader { name: &'a str, r#type: &'static str, value: &'a str },
+    CapRows { max: u64, over: Over, path: &'a [String], r#type: &'static str },
+    UndeclaredOutput { action: Undeclared, r#type: &'static str },
+}
+
+impl<'a> From<&'a PolicyObligation> for CanonicalObligation<'a> {
+    fn from(obligation: &'a PolicyObligation) -> Self {
+        let r#type = obligation.kind();
+        match obligation {
+            PolicyObligation::SetRequestHeader { name, value } => {
+                Self::SetRequestHeader { name, r#type, value }
+            }
+            PolicyObligation::CapRows { path, max, over } => {
+                Self::CapRows { max: *max, over: *over, path, r#type }
+            }
+            PolicyObligation::UndeclaredOutput { action } => {
+                Self::UndeclaredOutput { action: *action, r#type }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +170,12 @@ mod tests {
                 reason(ReasonKind::Intercept, "policy.ask", odd),
                 reason(ReasonKind::Allow, "policy.ok", "Fine."),
             ],
-            obligations: vec![header("x-a", "1"), header("x-b", odd)],
+            obligations: vec![
+                header("x-a", "1"),
+                header("x-b", odd),
+                PolicyObligation::CapRows { path: vec![odd.into(), "*".into()], max: 7, over: Over::Cut },
+                PolicyObligation::UndeclaredOutput { action: Undeclared::Drop },
+            ],
         }
     }
 

@@ -66,7 +66,7 @@ struct TopicEngine {
 
 impl Evaluator {
     pub(crate) fn new(bundle: Bundle, limits: EvalLimits) -> Self {
-        let documents = Documents::new(bundle.registry());
+        let documents = Documents::new(bundle.registry(), bundle.all_contracts());
         let data = bundle.program().data();
         let mut engines = HashMap::new();
         for set in bundle.program().sets() {
@@ -357,6 +357,8 @@ mod tests {
                 arguments: Some(arguments.into()),
             },
             approval: None,
+            contract: None,
+            content: None,
         }
     }
 

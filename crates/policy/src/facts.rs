@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{ApprovalFact, Arguments, HttpFact, McpFact, MessageKind, Principal};
+use crate::{ApprovalFact, Arguments, ContentFact, HttpFact, McpFact, MessageKind, Principal};
 
 /// A point in time in whole milliseconds: all that facts, and so decisions, know of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub struct FactsRef<'a> {
     pub mcp: McpFact<'a>,
     /// The approval that this very action was granted.
     pub approval: Option<&'a ApprovalFact>,
+    /// What was found in the arguments; `None` where nothing was looked for and the session has no label.
+    pub content: Option<&'a ContentFact>,
 }
 
 /// The facts of a judgement, read back. The order of the members is the order in the JSON text.
@@ -105,6 +107,9 @@ pub struct Facts {
     /// The approval that this very action had been granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// What was found in the arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentFact>,
     /// The HTTP request around the message.
     pub http: Http,
     /// The message.
@@ -175,7 +180,8 @@ pub struct Mcp {
     /// Every task that the message named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub task_ids: Vec<Cow<'static, str>>,
-    /// The arguments as they stood in the body, byte for byte. Last, so that the live side can append them.
+    /// The arguments as they stood in the body, byte for byte, or as they went on when something in them was redacted.
+    /// Last, so that the live side can append them.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<RawValue>>,
 }
@@ -250,6 +256,7 @@ impl Facts {
                 arguments: arguments.as_ref().map(|document| document.root().into()),
             },
             approval: approval.as_ref(),
+            content: self.content.as_ref(),
         }))
     }
 }
@@ -290,6 +297,8 @@ struct Head<'a> {
     server_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalHead<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a ContentFact>,
     http: HttpHead<'a>,
     mcp: McpHead<'a>,
 }
@@ -372,6 +381,7 @@ impl FactsRef<'_> {
                 approved_at_ms: approval.approved_at.into(),
                 covers: &approval.covers,
             }),
+            content: self.content,
             http: HttpHead {
                 method: http.method,
                 path: http.path,

@@ -6,8 +6,8 @@ use interdict_proto::enforcement::EnforcerKind;
 
 use crate::facts::Moment;
 use crate::{
-    Agent, AgentFact, ApprovalFact, Decision, EnforcerFact, Evaluator, FactsRef, Input, Registry, Server,
-    ServerEnforcement, outcome,
+    Agent, AgentFact, ApprovalFact, Bundle, Decision, EnforcerFact, Evaluator, FactsRef, Input, Registry,
+    Server, ServerEnforcement, outcome,
 };
 
 /// A decision, and what the registry made of the facts on the way.
@@ -33,7 +33,7 @@ impl Evaluator {
         let enforcer = enforcer(facts, registry);
         let decision = match found(facts, registry) {
             Found::Refused(code, text) => outcome::failure(code, text),
-            Found::Both(server, agent) => self.decide(&input(facts, server, agent, enforcer)),
+            Found::Both(server, agent) => self.decide(&input(facts, &bundle, server, agent, enforcer)),
         };
         Judgement { decision, enforcer }
     }
@@ -43,11 +43,12 @@ impl Evaluator {
     /// # Errors
     /// The `policy.*` code of a value that no document can hold.
     pub fn document(&self, facts: &FactsRef<'_>) -> Result<Option<String>, &'static str> {
-        let registry = self.bundle().registry();
+        let bundle = self.bundle();
+        let registry = bundle.registry();
         match found(facts, registry) {
             Found::Refused(..) => Ok(None),
             Found::Both(server, agent) => {
-                input(facts, server, agent, enforcer(facts, registry)).to_json().map(Some)
+                input(facts, bundle, server, agent, enforcer(facts, registry)).to_json().map(Some)
             }
         }
     }
@@ -84,6 +85,7 @@ fn found<'b>(facts: &FactsRef<'_>, registry: &'b Registry) -> Found<'b> {
 
 fn input<'a>(
     facts: &FactsRef<'a>,
+    bundle: &'a Bundle,
     server: &'a Server,
     agent: &'a Agent,
     enforcer: EnforcerKind,
@@ -101,5 +103,7 @@ fn input<'a>(
             approved_at: Moment::from(approval.approved_at).timestamp(),
             ..approval.clone()
         }),
+        contract: facts.mcp.tool.and_then(|tool| bundle.contract(&server.id, tool)),
+        content: facts.content,
     }
 }

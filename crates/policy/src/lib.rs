@@ -10,6 +10,8 @@
 //! why. `docs/policy-input.md` describes the input document, `policies/README.md` how policies are written.
 
 mod bundle;
+mod content;
+mod contract;
 mod decision;
 mod error;
 mod evaluate;
@@ -18,6 +20,7 @@ mod input;
 mod judge;
 mod limits;
 mod machine;
+mod obligations;
 mod outcome;
 mod quiet;
 mod registry;
@@ -28,6 +31,14 @@ pub use bundle::{
     Bundle, BundleFile, KeptBundle, MAX_ARCHIVE_BYTES, Manifest, RawFile, SIGNATURES, Source, SourceRoot,
     Term, is_decisive, write_tarball,
 };
+pub use content::{
+    AccumulatedFact, ContentConfig, ContentFact, ContentProfile, ContentSettings, Direction, FindingFact,
+    HOSTILE,
+};
+pub use contract::{
+    CardinalityTerm, Contract, DestinationKind, DestinationTerm, Effect, OutputTerm, PathDepthTerm,
+    RecipientsTerm, RowsTerm, Sensitivity, Unbounded, ValueTerm,
+};
 pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
 pub use error::BundleError;
 pub use evaluate::{ENGINE, Evaluator, Inspection, SetResult, engine_differences};
@@ -37,5 +48,8 @@ pub use input::{
 };
 pub use judge::Judgement;
 pub use limits::EvalLimits;
-pub use registry::{Agent, AgentIdentity, DenyForm, Numbers, Registry, Server, ServerEnforcement};
+pub use registry::{
+    Agent, AgentIdentity, DenyForm, Numbers, Registry, Server, ServerEnforcement, ToolPinning,
+    UndeclaredArguments,
+};
 pub use testing::{Candidate, FileCoverage, TestLimits, TestOutcome, TestReport, TestResult, run_tests};

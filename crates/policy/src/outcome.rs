@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use crate::{ApprovalFact, Decision, PolicyObligation, Reason, ReasonKind, Verdict};
+use crate::{ApprovalFact, Decision, PolicyObligation, Reason, ReasonKind, Verdict, obligations};
 
 /// Most elements of all sets together; a policy that says more than this says nothing.
 const MAX_REASONS: usize = 256;
@@ -15,7 +15,7 @@ pub(crate) fn failure(code: &str, message: &str) -> Decision {
 }
 
 /// Why a result is not usable.
-struct Malformed {
+pub(crate) struct Malformed {
     code: &'static str,
     message: String,
 }
@@ -57,7 +57,7 @@ impl Gathered {
                 "intercept" => ReasonKind::Intercept,
                 "allow" => ReasonKind::Allow,
                 "obligation" => {
-                    add_obligation(&mut self.obligations, obligation(topic, element)?)?;
+                    obligations::add(&mut self.obligations, topic, element)?;
                     continue;
                 }
                 _ => return Err(shape("The result has an unknown set.")),
@@ -105,7 +105,7 @@ fn decide(
     Decision { verdict, reasons, obligations }
 }
 
-fn malformed(code: &'static str, message: impl Into<String>) -> Malformed {
+pub(crate) fn malformed(code: &'static str, message: impl Into<String>) -> Malformed {
     Malformed { code, message: message.into() }
 }
 
@@ -135,75 +135,4 @@ fn is_code(code: &str) -> bool {
 
 fn is_message(message: &str) -> bool {
     !message.is_empty() && message.len() <= 500 && !message.chars().any(char::is_control)
-}
-
-fn obligation(topic: &str, element: &Value) -> Result<PolicyObligation, Malformed> {
-    let unknown = |message: String| malformed("policy.unknown_obligation", message);
-    let members = element
-        .as_object()
-        .map_err(|_| unknown(format!("An obligation of topic `{topic}` is no object.")))?;
-    let text = |name: &str| members.get(&Value::from(name)).and_then(|value| value.as_string().ok());
-    match text("type").map(|kind| &**kind) {
-        Some("set_request_header") => {
-            let (Some(name), Some(value)) = (text("name"), text("value")) else {
-                return Err(unknown(format!("A header of topic `{topic}` lacks `name` or `value`.")));
-            };
-            if members.len() != 3 || !may_set(name) || !is_header_value(value) {
-                return Err(unknown(format!("Topic `{topic}` sets a header that may not be set.")));
-            }
-            Ok(PolicyObligation::SetRequestHeader { name: name.to_string(), value: value.to_string() })
-        }
-        _ => Err(unknown(format!("Topic `{topic}` has an obligation of an unknown type."))),
-    }
-}
-
-fn add_obligation(obligations: &mut Vec<PolicyObligation>, new: PolicyObligation) -> Result<(), Malformed> {
-    let PolicyObligation::SetRequestHeader { name, .. } = &new;
-    let clash = |old: &&PolicyObligation| {
-        let PolicyObligation::SetRequestHeader { name: other, .. } = old;
-        other == name
-    };
-    match obligations.iter().find(clash) {
-        None => obligations.push(new),
-        Some(old) if *old == new => {}
-        Some(_) => {
-            let message = format!("Two topics set header `{name}` to different values.");
-            return Err(malformed("policy.conflicting_obligation", message));
-        }
-    }
-    Ok(())
-}
-
-/// A lower-case token that neither frames the message, nor routes it, nor carries identity or the protocol.
-fn may_set(name: &str) -> bool {
-    const RESERVED: [&str; 17] = [
-        "authorization",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expect",
-        "forwarded",
-        "host",
-        "keep-alive",
-        "last-event-id",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-    ];
-    const RESERVED_PREFIXES: [&str; 4] = ["mcp-", "x-envoy-", "x-forwarded-", "proxy-"];
-    let token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-    !name.is_empty()
-        && name.len() <= 128
-        && name.bytes().all(token)
-        && !RESERVED.contains(&name)
-        && !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn is_header_value(value: &str) -> bool {
-    value.len() <= 4096 && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }

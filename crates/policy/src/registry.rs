@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use interdict_content::rules::Undeclared;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
@@ -77,6 +78,40 @@ pub struct Server {
     /// calls count as consequential: they are denied while no record can be written or the bundle is stale.
     #[serde(default)]
     pub read_only_tools: Vec<String>,
+    /// Whether the definitions of its tools, prompts and resources are held against what was approved.
+    #[serde(default)]
+    pub tool_pinning: ToolPinning,
+    /// What happens to arguments that a pinned tool does not declare.
+    #[serde(default)]
+    pub undeclared_arguments: UndeclaredArguments,
+    /// What happens to members of results that a pinned tool's `outputSchema` does not declare, where no contract says
+    /// something stricter.
+    #[serde(default)]
+    pub undeclared_output: Undeclared,
+}
+
+/// Whether definitions are held against what was approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolPinning {
+    /// They are not.
+    #[default]
+    Off,
+    /// What is seen first is approved by that; every change waits for a person.
+    TrustFirst,
+    /// New ones and changes wait for a person.
+    ApproveFirst,
+}
+
+/// What happens to arguments that a pinned tool does not declare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndeclaredArguments {
+    /// The call is refused, unless the tool's schema allows them in so many words (`additionalProperties`).
+    #[default]
+    Refuse,
+    /// What the schema says: most allow them.
+    Allow,
 }
 
 /// How a server reads numbers.

@@ -61,6 +61,8 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
                 arguments: Some(arguments.into()),
             },
             approval: None,
+            contract: None,
+            content: None,
         };
         different.extend(evaluator.compare(&input));
     }

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Agents,
     /// `servers/*.yaml` at the top of a root.
     Servers,
+    /// `contracts/*.yaml` at the top of a root.
+    Contracts,
     /// `.manifest` at the top of a root.
     Manifest,
 }
@@ -209,13 +211,15 @@ pub(crate) fn kind_of(name: &str) -> Result<Option<Kind>, BundleError> {
         ("rego", _, _) => Kind::Policy,
         ("yaml", _, "agents") => Kind::Agents,
         ("yaml", _, "servers") => Kind::Servers,
+        ("yaml", _, "contracts") => Kind::Contracts,
         (_, "data.yaml", _) => Kind::DataYaml,
         (_, "data.json", _) => Kind::DataJson,
         ("yaml" | "yml" | "json", _, _) => {
             return refused(
                 "bundle.unread_file",
                 "Nothing reads this file. Data is `data.yaml` or `data.json` in any folder, agents are \
-                 `agents/*.yaml` and servers are `servers/*.yaml` at the top of a bundle folder.",
+                 `agents/*.yaml`, servers are `servers/*.yaml` and contracts are `contracts/*.yaml` at the top of a \
+                 bundle folder.",
             );
         }
         _ => return Ok(None),

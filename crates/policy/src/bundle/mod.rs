@@ -21,8 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::data::Data;
-pub(crate) use self::data::read_yaml;
+pub(crate) use self::data::{Data, read_yaml};
 use self::files::{Kind, SourceFile};
 pub use self::files::{RawFile, SIGNATURES, Source, SourceRoot, is_decisive};
 pub use self::kept::{BundleFile, KeptBundle};
@@ -32,7 +31,8 @@ use self::rego::{Module, RuleKind};
 pub(crate) use self::rego::{elements, location, path_of, tree};
 pub use self::tarball::{MAX_ARCHIVE_BYTES, write_tarball};
 pub(crate) use self::traps::watch;
-use crate::{BundleError, EvalLimits, Evaluator, Registry};
+use crate::contract::Contracts;
+use crate::{BundleError, ContentConfig, Contract, EvalLimits, Evaluator, Registry};
 
 /// The set of Rego, data, agents and servers that is in force.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ struct Inner {
     manifest: Option<Manifest>,
     topics: check::Topics,
     registry: Registry,
+    contracts: Contracts,
+    content: ContentConfig,
     program: Program,
     /// Sets that the bytecode machine may evaluate, by their place in `program.sets()`.
     fast: BTreeSet<usize>,
@@ -157,6 +159,27 @@ impl Bundle {
         &self.inner.registry
     }
 
+    /// What an operator says that a tool does, when somebody wrote and signed it.
+    #[must_use]
+    pub fn contract(&self, server: &str, tool: &str) -> Option<&Contract> {
+        self.inner.contracts.get(server, tool).map(|contract| &**contract)
+    }
+
+    /// All contracts, by server and tool.
+    pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
+        self.inner.contracts.all().map(|contract| &**contract)
+    }
+
+    /// What is looked for in content.
+    #[must_use]
+    pub fn content(&self) -> &ContentConfig {
+        &self.inner.content
+    }
+
+    pub(crate) fn all_contracts(&self) -> &Contracts {
+        &self.inner.contracts
+    }
+
     /// An evaluator for one worker thread, with its own copy of policies and data: threads that share them slow each
     /// other down by the reference counts.
     #[must_use]
@@ -197,7 +220,8 @@ impl Bundle {
         if different.is_empty() {
             return candidate;
         }
-        let Inner { digest, files, manifest, topics, registry, program, fast, notes } = &*candidate.inner;
+        let Inner { digest, files, manifest, topics, registry, contracts, content, program, fast, notes } =
+            &*candidate.inner;
         let mut notes = notes.clone();
         let of = |index: &usize| program.sets().get(*index);
         notes.extend(
@@ -212,6 +236,8 @@ impl Bundle {
             manifest: manifest.clone(),
             topics: topics.clone(),
             registry: registry.clone(),
+            contracts: contracts.clone(),
+            content: content.clone(),
             program: program.clone(),
             fast: fast.difference(&different).copied().collect(),
             notes,
@@ -246,10 +272,12 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
             Kind::DataYaml | Kind::DataJson => data.add(file, manifest)?,
             Kind::Agents => registry.add_agents(&file.text, &file.path)?,
             Kind::Servers => registry.add_servers(&file.text, &file.path)?,
-            Kind::Manifest => {}
+            Kind::Contracts | Kind::Manifest => {}
         }
     }
     registry.check()?;
+    let contracts = contracts(&files, &registry, &data)?;
+    let content = ContentConfig::read(&data, &registry)?;
 
     let functions = check::functions(policies.iter().map(|(_, module)| module));
     let mut topics = check::Topics::new();
@@ -274,11 +302,24 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
         manifest,
         topics,
         registry,
+        contracts,
+        content,
         program,
         fast: BTreeSet::new(),
         notes: Vec::new(),
     };
     Ok(Loaded { bundle: Bundle::with_fast_sets(inner), with_tests, tests: test_rules, policy_files })
+}
+
+/// All contracts; read last, because they name servers.
+fn contracts(files: &[SourceFile], registry: &Registry, data: &Data) -> Result<Contracts, BundleError> {
+    let hosts = ["interdict", "destinations", "hosts"].map(str::to_owned);
+    let has_hosts = data.owner_of(&hosts).is_some();
+    let mut contracts = Contracts::default();
+    for file in files.iter().filter(|file| file.kind == Kind::Contracts) {
+        contracts.add(&file.text, &file.path, registry, has_hosts)?;
+    }
+    Ok(contracts)
 }
 
 /// The `.manifest` of each root that has one.

@@ -1,13 +1,18 @@
 //! From the typed input to the Rego value, without JSON text or a JSON tree in between.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use interdict_content::finding::Place;
+use interdict_content::profile::Action;
 use interdict_mcp::json;
 use jiff::Timestamp;
 use regorus::Value;
 
 use super::{Arguments, Input};
+use crate::contract::Contracts;
 use crate::registry::{Agent, Registry, Server};
+use crate::{ContentFact, Contract, Effect, FindingFact};
 
 /// Deepest arguments. The reader of messages allows less by default; this protects against callers that do not.
 const MAX_DEPTH: usize = 128;
@@ -37,6 +42,8 @@ pub(crate) struct Documents {
     keys: Keys,
     agents: HashMap<String, (Agent, Value)>,
     servers: HashMap<String, (Server, Value)>,
+    /// Server -> tool.
+    contracts: HashMap<String, HashMap<String, (Arc<Contract>, Value)>>,
 }
 
 macro_rules! keys {
@@ -54,15 +61,16 @@ macro_rules! keys {
 }
 
 keys! {
-    agent approval approved_at approved_by arguments assurance covers enforcer era host http id instance issuer kind
-    mcp method name owner path principal resource rfc3339 roles server servers source_address task_ids tenant time
-    tool unix_ms uri uris version
+    accumulated action agent approval approved_at approved_by arguments assurance class consequential content contract
+    count country covers distinct domain enforcer era family findings host http id incomplete instance issuer kind labels
+    last_four mcp method name owner path place principal resource rfc3339 roles server servers source_address task_ids
+    tenant time tool unix_ms uri uris version
 }
 
 type Members = BTreeMap<Value, Value>;
 
 impl Documents {
-    pub(crate) fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry, contracts: &Contracts) -> Self {
         let mut documents = Self::default();
         for agent in registry.agents() {
             let value = documents.agent(agent);
@@ -71,6 +79,10 @@ impl Documents {
         for server in registry.servers() {
             let value = documents.server(server);
             documents.servers.insert(server.id.clone(), (server.clone(), value));
+        }
+        for contract in contracts.all() {
+            let tools = documents.contracts.entry(contract.server.clone()).or_default();
+            tools.insert(contract.tool.clone(), (Arc::clone(contract), contract_value(contract)));
         }
         documents
     }
@@ -113,6 +125,12 @@ impl Documents {
             members.insert(keys.approved_at.clone(), self.time(approval.approved_at));
             members.insert(keys.covers.clone(), strings(&approval.covers));
             root.insert(keys.approval.clone(), members.into());
+        }
+        if let Some(contract) = input.contract {
+            root.insert(keys.contract.clone(), self.contract(contract));
+        }
+        if let Some(content) = input.content {
+            root.insert(keys.content.clone(), self.content(content, input));
         }
         Ok(root.into())
     }
@@ -162,6 +180,62 @@ impl Documents {
         members.into()
     }
 
+    fn contract(&self, contract: &Contract) -> Value {
+        let known = self.contracts.get(&contract.server).and_then(|tools| tools.get(&contract.tool));
+        match known {
+            Some((known, value)) if std::ptr::eq(Arc::as_ptr(known), contract) => value.clone(),
+            _ => contract_value(contract),
+        }
+    }
+
+    fn content(&self, content: &ContentFact, input: &Input<'_>) -> Value {
+        let keys = &self.keys;
+        let mut members = Members::new();
+        members.insert(keys.consequential.clone(), Value::Bool(is_consequential(input)));
+        if !content.findings.is_empty() {
+            let findings: Vec<Value> = content.findings.iter().map(|finding| self.finding(finding)).collect();
+            members.insert(keys.findings.clone(), findings.into());
+        }
+        if !content.accumulated.is_empty() {
+            let accumulated = content.accumulated.iter().map(|class| {
+                let mut members = Members::new();
+                members.insert(keys.class.clone(), class.class.as_str().into());
+                members.insert(keys.family.clone(), class.family.as_str().into());
+                members.insert(keys.distinct.clone(), class.distinct.into());
+                Value::from(members)
+            });
+            members.insert(keys.accumulated.clone(), accumulated.collect::<Vec<_>>().into());
+        }
+        if !content.labels.is_empty() {
+            let labels: Vec<&str> = content.labels.iter().map(String::as_str).collect();
+            members.insert(keys.labels.clone(), strings(&labels));
+        }
+        if content.incomplete {
+            members.insert(keys.incomplete.clone(), Value::Bool(true));
+        }
+        members.into()
+    }
+
+    fn finding(&self, finding: &FindingFact) -> Value {
+        let keys = &self.keys;
+        let mut members = Members::new();
+        members.insert(keys.class.clone(), finding.class.as_str().into());
+        members.insert(keys.action.clone(), action_label(finding.action).into());
+        members.insert(keys.path.clone(), finding.path.as_str().into());
+        members.insert(keys.place.clone(), place_label(finding.place).into());
+        members.insert(keys.count.clone(), finding.count.into());
+        for (key, facet) in [
+            (&keys.last_four, &finding.last_four),
+            (&keys.domain, &finding.domain),
+            (&keys.country, &finding.country),
+        ] {
+            if let Some(facet) = facet {
+                members.insert(key.clone(), facet.as_str().into());
+            }
+        }
+        members.into()
+    }
+
     fn mcp(&self, input: &Input<'_>) -> Result<Value, InputError> {
         let keys = &self.keys;
         let mcp = &input.mcp;
@@ -191,6 +265,39 @@ impl Documents {
             members.insert(keys.arguments.clone(), arguments);
         }
         Ok(members.into())
+    }
+}
+
+/// A contract has no value that could fail to be written.
+fn contract_value(contract: &Contract) -> Value {
+    Value::from(serde_json::to_value(contract).unwrap_or_default())
+}
+
+/// Whether the call may change something: what the contract says, and without one what the registry says.
+fn is_consequential(input: &Input<'_>) -> bool {
+    match (input.mcp.tool, input.contract) {
+        (None, _) => false,
+        (Some(_), Some(contract)) => contract.effects.iter().any(|effect| *effect != Effect::Read),
+        (Some(tool), None) => !input.server.read_only_tools.iter().any(|name| name == tool),
+    }
+}
+
+fn action_label(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allow",
+        Action::Count => "count",
+        Action::Tokenise => "tokenise",
+        Action::Redact => "redact",
+        Action::Ask => "ask",
+        Action::Deny => "deny",
+    }
+}
+
+fn place_label(place: Place) -> &'static str {
+    match place {
+        Place::Text => "text",
+        Place::Number => "number",
+        Place::Name => "name",
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::document::{Documents, InputError, value_from};
 use crate::registry::{Agent, Server};
+use crate::{ContentFact, Contract};
 
 /// Everything that a decision looks at. Borrowed: building it copies nothing.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub struct Input<'a> {
     /// The approval that this very action was granted, on resume. It satisfies the intercept reasons that it covers
     /// and no others; it never weakens a Deny.
     pub approval: Option<ApprovalFact>,
+    /// The contract of the tool that is called, when the bundle has one.
+    pub contract: Option<&'a Contract>,
+    /// What was found in the arguments, and what the session is.
+    pub content: Option<&'a ContentFact>,
 }
 
 /// The enforcement point.

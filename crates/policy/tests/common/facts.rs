@@ -54,6 +54,7 @@ pub fn facts<'a>(arguments: Option<json::Value<'a>>) -> FactsRef<'a> {
             arguments: arguments.map(Into::into),
         },
         approval: None,
+        content: None,
     }
 }
 

@@ -72,6 +72,9 @@ pub fn server(id: &str) -> Server {
         enforcement: Default::default(),
         deny_form: Default::default(),
         read_only_tools: Vec::new(),
+        tool_pinning: Default::default(),
+        undeclared_arguments: Default::default(),
+        undeclared_output: Default::default(),
     }
 }
 
@@ -96,6 +99,8 @@ pub fn call<'a>(agent: &'a Agent, server: &'a Server, tool: &'a str, arguments: 
             arguments: Some(arguments.into()),
         },
         approval: None,
+        contract: None,
+        content: None,
     }
 }
 
