@@ -12,6 +12,8 @@ pub mod injection;
 pub mod output;
 pub mod profile;
 pub mod redact;
+mod remove;
 pub mod rows;
 pub mod rules;
 pub mod schema;
+mod view;

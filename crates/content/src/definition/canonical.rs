@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use interdict_mcp::json::{Kind, Value};
 
 use super::EntryKind;
+use crate::schema::Decimal;
 
 /// The members of a tool that its definition is made of.
 const TOOL: [&str; 8] =
@@ -20,56 +21,71 @@ const MAX_DEPTH: usize = 192;
 /// vanishes) is written as it is: RFC 8785 has no form for it, and two of them must not become one.
 #[must_use]
 pub fn canonical(kind: EntryKind, entry: Value<'_>) -> String {
-    let mut out = String::with_capacity(entry.span().len());
+    let mut writer = Writer { out: String::with_capacity(entry.span().len()), number: write_number };
     match kind {
-        _ if !entry.is_object() => write_value(entry, 0, &mut out),
-        EntryKind::Tool => write_members(entry, |name| TOOL.contains(&name), 0, &mut out),
-        _ => write_members(entry, |name| name != "_meta", 0, &mut out),
+        _ if !entry.is_object() => writer.value(entry, 0),
+        EntryKind::Tool => writer.members(entry, |name| TOOL.contains(&name), 0),
+        _ => writer.members(entry, |name| name != "_meta", 0),
     }
-    out
+    writer.out
 }
 
-fn write_value(value: Value<'_>, depth: usize, out: &mut String) {
-    match value.kind() {
-        Kind::Null | Kind::Bool(_) => out.push_str(value.raw()),
-        Kind::Number(text) => write_number(text, out),
-        Kind::String(text) => write_string(&text, out),
-        // Not JSON, so it is no other value's form.
-        Kind::Array | Kind::Object if depth >= MAX_DEPTH => {
-            out.push('!');
-            out.push_str(value.raw());
-        }
-        Kind::Array => {
-            out.push('[');
-            for (at, element) in value.elements().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_value(element, depth + 1, out);
+/// One text for one value, with every number told from every other: what equality in schemas goes by.
+pub(crate) fn normal(value: Value<'_>) -> String {
+    let number = |text: &str, out: &mut String| Decimal::read(text).write(out);
+    let mut writer = Writer { out: String::with_capacity(value.span().len()), number };
+    writer.value(value, 0);
+    writer.out
+}
+
+struct Writer {
+    out: String,
+    number: fn(&str, &mut String),
+}
+
+impl Writer {
+    fn value(&mut self, value: Value<'_>, depth: usize) {
+        match value.kind() {
+            Kind::Null | Kind::Bool(_) => self.out.push_str(value.raw()),
+            Kind::Number(text) => (self.number)(text, &mut self.out),
+            Kind::String(text) => write_string(&text, &mut self.out),
+            // Not JSON, so it is no other value's form.
+            Kind::Array | Kind::Object if depth >= MAX_DEPTH => {
+                self.out.push('!');
+                self.out.push_str(value.raw());
             }
-            out.push(']');
+            Kind::Array => {
+                self.out.push('[');
+                for (at, element) in value.elements().enumerate() {
+                    if at > 0 {
+                        self.out.push(',');
+                    }
+                    self.value(element, depth + 1);
+                }
+                self.out.push(']');
+            }
+            Kind::Object => self.members(value, |_| true, depth),
         }
-        Kind::Object => write_members(value, |_| true, depth, out),
     }
-}
 
-fn write_members(object: Value<'_>, keep: impl Fn(&str) -> bool, depth: usize, out: &mut String) {
-    let mut members: Vec<(Cow<'_, str>, Value<'_>)> =
-        object.members().map(|(name, _, value)| (name, value)).filter(|(name, _)| keep(name)).collect();
-    // UTF-16 order is the order of the bytes unless a character beyond the basic plane is there.
-    members.sort_by(|(a, _), (b, _)| {
-        if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
-    });
-    out.push('{');
-    for (at, (name, value)) in members.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+    fn members(&mut self, object: Value<'_>, keep: impl Fn(&str) -> bool, depth: usize) {
+        let mut members: Vec<(Cow<'_, str>, Value<'_>)> =
+            object.members().map(|(name, _, value)| (name, value)).filter(|(name, _)| keep(name)).collect();
+        // UTF-16 order is the order of the bytes unless a character beyond the basic plane is there.
+        members.sort_by(|(a, _), (b, _)| {
+            if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+        });
+        self.out.push('{');
+        for (at, (name, value)) in members.iter().enumerate() {
+            if at > 0 {
+                self.out.push(',');
+            }
+            write_string(name, &mut self.out);
+            self.out.push(':');
+            self.value(*value, depth + 1);
         }
-        write_string(name, out);
-        out.push(':');
-        write_value(*value, depth + 1, out);
+        self.out.push('}');
     }
-    out.push('}');
 }
 
 /// RFC 8785, 3.2.2.2: escapes only where they must be, in their shortest form.

@@ -4,7 +4,6 @@
 //! whole: a [`digest`] over its canonical form. [`filter`] takes out of a list whatever is not as it was approved.
 
 mod canonical;
-mod edits;
 mod filter;
 mod skeleton;
 
@@ -15,6 +14,7 @@ use interdict_mcp::json::Value;
 use sha2::{Digest, Sha256};
 
 pub use canonical::canonical;
+pub(crate) use canonical::normal;
 pub use filter::filter;
 pub use skeleton::skeleton;
 

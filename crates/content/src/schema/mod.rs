@@ -5,10 +5,24 @@
 //! depth are bounded, its patterns run on a linear engine, and every validation has a budget. What cannot be checked
 //! within these bounds is an error when the schema is compiled, or a violation; never a silent pass.
 
+mod compile;
+mod containers;
+mod cycle;
+mod decimal;
+mod evaluate;
+mod keywords;
+mod pattern;
+mod read;
+mod refs;
+mod run;
+mod undeclared;
+
 use std::fmt;
 
 use interdict_mcp::edit::Edit;
 use interdict_mcp::json::Value;
+
+pub(crate) use decimal::Decimal;
 
 /// Deepest nesting of subschemas.
 pub const MAX_DEPTH: usize = 64;
@@ -58,6 +72,7 @@ impl std::error::Error for Violation {}
 
 /// A compiled schema.
 pub struct Validator {
+    schema: keywords::Compiled,
     strict: bool,
 }
 
@@ -73,8 +88,7 @@ impl Validator {
     /// # Errors
     /// [`SchemaError`] for whatever could not be checked later.
     pub fn new(schema_text: &str) -> Result<Self, SchemaError> {
-        let _ = schema_text;
-        Ok(Self { strict: false })
+        Ok(Self { schema: compile::compile(schema_text)?, strict: false })
     }
 
     /// As [`Validator::new`]; members that the schema does not declare are refused, unless it allows them in so many
@@ -91,8 +105,10 @@ impl Validator {
     /// # Errors
     /// The first [`Violation`].
     pub fn validate(&self, value: Value<'_>) -> Result<(), Violation> {
-        let _ = value;
-        Ok(())
+        if self.strict {
+            return undeclared::none(&self.schema, value);
+        }
+        run::Run::new(&self.schema).root(value)
     }
 
     /// The members of `value` that the schema does not declare.
@@ -106,8 +122,7 @@ impl Validator {
     /// # Errors
     /// A [`Violation`] if `value` is not what the schema says apart from that.
     pub fn undeclared(&self, value: Value<'_>) -> Result<Undeclared, Violation> {
-        let _ = value;
-        Ok(Undeclared::default())
+        undeclared::find(&self.schema, value)
     }
 }
 
@@ -121,3 +136,6 @@ pub struct Undeclared {
     /// How many members.
     pub count: usize,
 }
+
+#[cfg(test)]
+mod tests;
