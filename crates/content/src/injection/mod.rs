@@ -2,23 +2,66 @@
 //!
 //! A mark raises a label; it is never what makes an action safe. **Structural** marks are of means that hide text or
 //! imitate the frame of a conversation, and are rare in honest results. **Contextual** marks are of text that names a
-//! tool or a secret file next to an imperative. **Lexical** marks are of phrases, and are noisy.
+//! tool or a secret file next to an order. **Lexical** marks are of phrases, and are noisy.
+//!
+//! | tier | kind | what |
+//! |---|---|---|
+//! | structural | `tag_characters` | Unicode tags outside of flags |
+//! | | `bidi_control` | direction overrides; embeddings and isolates left open in a line without right-to-left text |
+//! | | `zero_width_run` | eight or more invisible characters that carry data, or one between each two letters |
+//! | | `variation_selectors` | three or more in a row |
+//! | | `terminal_escape` | other than plain colours; in definitions any |
+//! | | `chat_template` | special tokens and turns, except a token alone in quotes |
+//! | | `hidden_markup` | comments and invisible elements that talk to a model |
+//! | | `data_in_link` | links with placeholders, images whose query carries something away |
+//! | | `program_in_address` | `data:text/html`, `javascript:` |
+//! | | `encoded_instructions` | base64 whose text has a mark |
+//! | contextual | `names_tool`, `secret_path`, `instruction_block` | |
+//! | lexical | `override`, `authority`, `permission`, `role_change`, `urgency`, `exfiltration`, `secrecy`, `prompt_probe` | |
+//!
+//! Everything is linear in the length of the text: automata and bounded windows, no backtracking.
+
+mod collapse;
+mod contextual;
+mod encoded;
+mod fold;
+mod hidden;
+mod lexical;
+mod markup;
+mod pattern;
+mod template;
+mod triggers;
+mod walk;
 
 use std::collections::BTreeSet;
 
 use interdict_mcp::json::Value;
 
 use crate::profile::{InjectionAction, InjectionRules};
+use contextual::Tools;
+use triggers::Groups;
 
 /// How telling a mark is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Hidden text, conversation frames, smuggled data: precise.
     Structural,
-    /// Names another tool or a secret path near an imperative: most telling.
+    /// Names another tool or a secret path near an order: most telling.
     Contextual,
     /// Phrases: noisy.
     Lexical,
+}
+
+impl Tier {
+    /// The word for it in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Structural => "structural",
+            Self::Contextual => "contextual",
+            Self::Lexical => "lexical",
+        }
+    }
 }
 
 /// One kind of suspicious text at one place.
@@ -28,44 +71,169 @@ pub struct Mark {
     pub tier: Tier,
     /// What it is, as `tag_characters`.
     pub kind: &'static str,
-    /// Where, as an RFC 6901 pointer; a step that is suspicious itself or longer than 64 bytes is written `…`.
+    /// Where, as an RFC 6901 pointer; a step that is suspicious itself or longer than 64 bytes is written `…`. The
+    /// pointer of the whole value (empty) stands for all marks after the first [`MOST`].
     pub path: String,
     /// What the rules say to do.
     pub action: InjectionAction,
 }
 
+/// Marks with a path of their own; further ones are told once per kind, for the whole value.
+pub const MOST: usize = 256;
+
 /// The detector, compiled for one set of rules.
 #[derive(Debug)]
 pub struct Injection {
     rules: InjectionRules,
-    tools: BTreeSet<String>,
+    tools: Tools,
 }
 
 impl Injection {
-    /// For `rules`; `tools` are the other tools of the agent, by name.
+    /// For `rules`; `tools` are the other tools of the agent, by name. Names shorter than four bytes are not looked for.
     #[must_use]
     pub fn new(rules: &InjectionRules, tools: &BTreeSet<String>) -> Self {
-        Self { rules: *rules, tools: tools.clone() }
+        Self { rules: *rules, tools: Tools::new(tools) }
     }
 
     /// Every string and every member name under `value`.
     #[must_use]
     pub fn inspect(&self, value: Value<'_>) -> Vec<Mark> {
-        let _ = (value, &self.rules, &self.tools);
-        Vec::new()
+        walk::inspect(self, value, Reading::default())
     }
 
     /// Plain text; paths are empty.
     #[must_use]
     pub fn inspect_text(&self, text: &str) -> Vec<Mark> {
-        let _ = text;
-        Vec::new()
+        let mut marks: Vec<Mark> = self
+            .look(text, Reading::default())
+            .into_iter()
+            .map(|(tier, kind)| self.mark(tier, kind, String::new()))
+            .collect();
+        marks.sort();
+        marks
     }
 
     /// Like [`Injection::inspect`] for a definition (tool, prompt, resource, instructions of a server), where a terminal
-    /// escape of any kind and a block like `<IMPORTANT>` have no honest use.
+    /// escape of any kind and a block like `<IMPORTANT>` have no honest use. Its own name is not that of another tool.
     #[must_use]
     pub fn inspect_definition(&self, value: Value<'_>) -> Vec<Mark> {
-        self.inspect(value)
+        let name = value.get("name").and_then(|name| name.as_str());
+        walk::inspect(self, value, Reading { definition: true, own_name: name.as_deref() })
+    }
+
+    fn action(&self, tier: Tier) -> InjectionAction {
+        match tier {
+            Tier::Structural => self.rules.structural,
+            Tier::Contextual => self.rules.contextual,
+            Tier::Lexical => self.rules.lexical,
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        [Tier::Structural, Tier::Contextual, Tier::Lexical]
+            .into_iter()
+            .all(|tier| self.action(tier) == InjectionAction::Off)
+    }
+
+    fn mark(&self, tier: Tier, kind: &'static str, path: String) -> Mark {
+        Mark { tier, kind, path, action: self.action(tier) }
+    }
+
+    /// The kinds in one text, without those of tiers that are off.
+    fn look(&self, text: &str, reading: Reading<'_>) -> BTreeSet<(Tier, &'static str)> {
+        let mut found = Found::default();
+        self.look_through(text, reading, &mut found);
+        if encoded::may_hold(text) {
+            self.look_into_encoded(text, reading, &mut found);
+        }
+        found.kinds.retain(|(tier, _)| self.action(*tier) != InjectionAction::Off);
+        found.kinds
+    }
+
+    /// One level: what is encoded twice is not read.
+    fn look_into_encoded(&self, text: &str, reading: Reading<'_>, found: &mut Found) {
+        for inner in encoded::decoded(text) {
+            let mut inside = Found::default();
+            self.look_through(&inner, reading, &mut inside);
+            if inside.kinds.iter().any(|(tier, kind)| *tier != Tier::Lexical || *kind == "override") {
+                found.structural("encoded_instructions");
+            }
+            found.kinds.extend(inside.kinds);
+        }
+    }
+
+    fn look_through(&self, text: &str, reading: Reading<'_>, found: &mut Found) {
+        hidden::find(text, found);
+        let folded = fold::fold(text);
+        let groups = triggers::groups(&folded);
+        let named = self.tools.are_in(&folded);
+        if groups.is_empty() && !named {
+            return;
+        }
+        let bytes = folded.as_bytes();
+        if groups.has(Groups::ESCAPE) {
+            hidden::find_escapes(&folded, reading.definition, found);
+        }
+        if groups.has(Groups::TEMPLATE) {
+            template::find(bytes, found);
+        }
+        if groups.has(Groups::MARKUP) {
+            markup::find_hidden(bytes, found);
+        }
+        if groups.has(Groups::LINK) {
+            markup::find_links(bytes, found);
+        }
+        if groups.has(Groups::PATH) {
+            contextual::find_paths(bytes, found);
+        }
+        if groups.has(Groups::BLOCK) {
+            contextual::find_blocks(bytes, reading.definition, found);
+        }
+        if named {
+            contextual::find_tools(bytes, &self.tools, reading.own_name, found);
+        }
+        if self.rules.lexical != InjectionAction::Off {
+            lexical::find(collapse::collapse(&folded).as_bytes(), groups, found);
+        }
+    }
+
+    /// Whether JSON as written surely has nothing in it. `false` says nothing.
+    fn is_clean(&self, raw: &str) -> bool {
+        raw.is_ascii()
+            && triggers::groups_of_json(raw).is_empty()
+            && !encoded::may_hold(raw)
+            && !self.tools.are_in(raw)
     }
 }
+
+/// What kind of text is looked into.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading<'n> {
+    /// A definition, not a result.
+    definition: bool,
+    /// What the defined thing is called.
+    own_name: Option<&'n str>,
+}
+
+/// What was found in one text.
+#[derive(Default)]
+struct Found {
+    kinds: BTreeSet<(Tier, &'static str)>,
+}
+
+impl Found {
+    fn structural(&mut self, kind: &'static str) {
+        self.kinds.insert((Tier::Structural, kind));
+    }
+
+    fn contextual(&mut self, kind: &'static str) {
+        self.kinds.insert((Tier::Contextual, kind));
+    }
+
+    fn lexical(&mut self, kind: &'static str) {
+        self.kinds.insert((Tier::Lexical, kind));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Text that a page hides from people and shows to models, links that carry data away, and data that is a program.
+//!
+//! Pages hide much for honest reasons (menus, scripts, licences in comments), so what is hidden is marked only when it
+//! talks to a model or gives orders.
+
+use super::Found;
+use super::pattern::{Pattern, around, behind};
+
+/// Where hidden text starts.
+static HIDDEN: Pattern = Pattern::new(concat!(
+    r"<!--",
+    r"|style\s{0,3}=[^>]{0,300}?(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|opacity\s{0,3}:\s{0,3}0(?:\.0{1,4}\d{0,2})?\s{0,3}[;\x22'!]",
+    r"|font-size\s{0,3}:\s{0,3}(?:0(?:\.\d)?|1)\s{0,3}(?:px|pt|em|rem|%)?\s{0,3}[;\x22'!]|text-indent\s{0,3}:\s{0,3}-\d{3}|(?:left|top|right|bottom|margin-left)\s{0,3}:\s{0,3}-\d{3,5}",
+    r"|clip\s{0,3}:\s{0,3}rect\(0|(?:width|height|max-height)\s{0,3}:\s{0,3}[01](?:px)?\s{0,3};|[^-]color\s{0,3}:\s{0,3}(?:#fff(?:fff)?\b|white\b|transparent\b|rgba?\(\s{0,3}255\s{0,3},\s{0,3}255\s{0,3},\s{0,3}255))",
+    r"|<[a-z][a-z0-9]{0,10}\s[^>]{0,300}?\bhidden(?:[\s>]|=)|<[a-z][a-z0-9]{0,10}\s[^>]{0,300}?aria-hidden\s{0,3}=\s{0,3}.?true",
+    r"|\\(?:text)?color\s{0,2}\{\s{0,2}white|<font\s[^>]{0,100}?color\s{0,3}=\s{0,3}.?(?:white|#fff)",
+));
+
+/// Who is talked to.
+static ADDRESSEE: Pattern = Pattern::new(
+    r"\b(?:ai|a\.i\.|llms?|gpt\w*|chatgpt|claude|gemini|copilot|cursor|chatbots?|(?:ai |language |digital |virtual )?(?:assistant|model|agent)s?|bots?|system prompt|instructions?|prompts?|user's|the user|reviewers?|summari[sz]\w+|tools?|you (?:are|must|should|have to|need to|will))\b",
+);
+
+/// What is ordered.
+static ORDER: Pattern = Pattern::new(
+    r"\b(?:ignor\w*|disregard|forget|overrid\w*|bypass|instead|must|always|never|do not|don't|send|forward|e-?mail|transfer|execute|run|call|invoke|reveal|upload|post|visit|click|say|tell|respond|reply|output|print|include|append|add|recommend|write|give|approve|remember|pretend|act as|you are now|follow|perform|use|read|leak|disclose|summari[sz]e|mention)\b",
+);
+
+/// Who is talked to must be near the order, and what is hidden not be a program or a style sheet of its own.
+const HIDDEN_REACH: usize = 600;
+
+/// Images and links whose address has a place for data in it.
+static PLACEHOLDER: Pattern = Pattern::new(concat!(
+    r"(?:!?\[[^\]\n]{0,200}\]\(\s{0,3}<?|^\[[^\]\n]{1,80}\]:\s{0,3}|<img\s[^>]{0,200}?src\s{0,2}=\s{0,2}.?)https?://[^\s)\x22'>]{0,300}[?&/#=][^\s)\x22'>]{0,300}?",
+    r"(?:\{\{?\s{0,2}[\w .$-]{0,60}\s{0,2}\}|\$\{?[A-Z_]{3,40}\b|%7B|<[A-Z_ ]{3,40}>|\[[A-Z][A-Z_ -]{2,40}\]|=(?:INSERT|REPLACE|YOUR|SECRET|DATA|PLACEHOLDER|ENCODED|BASE64|SUMMARY|STOLEN|EXFIL)[A-Z_]*\b)",
+));
+
+/// Images whose query is named after what is taken and has a value.
+static LOADED: Pattern = Pattern::new(
+    r"(?:!\[[^\]\n]{0,200}\]\(\s{0,3}<?|<img\s[^>]{0,200}?src\s{0,2}=\s{0,2}.?)https?://[^\s)\x22'>]{0,300}[?&](?:data|d|payload|info|secrets?|content|conversation|chat|history|context|leak|exfil\w*|stolen|password|passwd|pwd|creds?|credentials?|api_?key|msg|message|prompt|summary|dump|env|keys?|ssn|cookies?)=[^\s&)\x22'>]{16,}",
+);
+
+/// Addresses that are programs.
+static PROGRAM: Pattern = Pattern::new(concat!(
+    r"\bdata:(?:text/(?:html|javascript|ecmascript|xml)|application/(?:javascript|x-javascript|ecmascript|xhtml\+xml|x-sh|x-httpd-php))(?:;[\w=-]{1,40}){0,4},[^\s\x22'`)]{8}",
+    r"|\bdata:image/svg\+xml(?:;[\w=-]{1,40}){0,4},[^\n]{0,400}?(?:<|%3c)script",
+    r"|(?:\]\(\s{0,3}<?|\b(?:href|src|action|formaction|xlink:href)\s{0,3}=\s{0,3}[\x22']\s{0,3})(?:javascript|vbscript):\s{0,3}[a-z(]{3}",
+));
+
+/// `javascript:void(0)` and the like do nothing.
+static HARMLESS: Pattern =
+    Pattern::new(r"javascript:\s{0,3}(?:void|;|//|return|false|history\.|window\.print|print\()");
+
+pub(super) fn find_hidden(text: &[u8], found: &mut Found) {
+    if HIDDEN.spans(text).any(|span| orders(hidden_text(behind(text, span.end, HIDDEN_REACH)))) {
+        found.structural("hidden_markup");
+    }
+}
+
+/// What the page hides from here on: to the end of the comment or of the element.
+fn hidden_text(rest: &[u8]) -> &[u8] {
+    let end = [b"-->".as_slice(), b"</"].into_iter().filter_map(|end| position(rest, end)).min();
+    rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+}
+
+fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn orders(text: &[u8]) -> bool {
+    ADDRESSEE.is_in(text) && ORDER.is_in(text)
+}
+
+pub(super) fn find_links(text: &[u8], found: &mut Found) {
+    if PLACEHOLDER.is_in(text) || LOADED.is_in(text) {
+        found.structural("data_in_link");
+    }
+    let harmful = |span: std::ops::Range<usize>| !HARMLESS.is_in(around(text, span, 12));
+    if PROGRAM.spans(text).any(harmful) {
+        found.structural("program_in_address");
+    }
+}
+
+#[cfg(test)]
+pub(super) fn patterns() -> [&'static Pattern; 7] {
+    [&HIDDEN, &ADDRESSEE, &ORDER, &PLACEHOLDER, &LOADED, &PROGRAM, &HARMLESS]
+}
