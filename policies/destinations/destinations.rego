@@ -1,4 +1,4 @@
-# Where data may go: URLs and e-mail addresses in arguments must name a host of the list.
+# Where data may go: URLs, e-mail addresses and names of hosts in arguments must name a host of the list.
 #
 # An address is taken apart by one strict form, and whatever does not have it is refused: user names in URLs, IPv6
 # literals, names that end with a dot, names that are not ASCII, other schemes, blanks. What is not understood here
@@ -44,12 +44,20 @@ host_of(kind, value) := lower(host) if {
 	is_string(value)
 	[[_, host]] := regex.find_all_string_submatch_n(email, value, -1)
 	count(host) < 254
+} else := lower(host) if {
+	kind == "host"
+	is_string(value)
+	[[_, host, _]] := regex.find_all_string_submatch_n(name, value, -1)
+	count(host) < 254
 } else := ""
 
 # Printable ASCII without blanks, quotes, backslash and "@" in the authority.
 url := `^([A-Za-z]+)://([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(:[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?$`
 
 email := `^[A-Za-z0-9._%+-]+@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+)$`
+
+# The name of a host, with or without port.
+name := `^([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(:[0-9]{1,5})?$`
 
 schemes := {scheme | some scheme in data.interdict.destinations.schemes} if {
 	data.interdict.destinations.schemes
@@ -87,7 +95,7 @@ mistake contains {"code": "hosts", "message": "`hosts` of the destinations is a 
 
 well_formed(check) if {
 	arguments.is_path(check.path)
-	check.kind in {"url", "email"}
+	check.kind in {"url", "email", "host"}
 	is_boolean(object.get(check, "optional", false))
 	object.keys(check) - {"path", "kind", "optional"} == set()
 }

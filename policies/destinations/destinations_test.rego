@@ -8,6 +8,8 @@ url := {"path": ["url"], "kind": "url"}
 
 mail := {"path": ["to", "*"], "kind": "email"}
 
+host := {"path": ["host"], "kind": "host"}
+
 maybe := {"path": ["url"], "kind": "url", "optional": true}
 
 call(arguments) := {
@@ -126,6 +128,18 @@ test_mail_addresses if {
 	denied([mail], {"to": ["a@example.com", "b@evil.com"]}) == {"destination_host"}
 	every address in ["Ann <a@example.com>", "a@evil.com,b@example.com", "a@b@example.com", "@example.com", "a@", "a"] {
 		denied([mail], {"to": [address]}) == {"destination_form"}
+	}
+}
+
+test_names_of_hosts if {
+	every name in ["example.com", "EXAMPLE.com:443", "a.b.example.org"] {
+		denied([host], {"host": name}) == set()
+	}
+	every name in ["evil.com", "example.com.evil.com", "localhost", "169.254.169.254", "2852039166", "xn--a.example.org"] {
+		denied([host], {"host": name}) == {"destination_host"}
+	}
+	every name in ["https://example.com", "example.com/", "u@example.com", "[::1]", "::1", "example.com.", "exаmple.com", "a.com,example.com", "", " example.com", "example.com:", "example.com:123456", 5, null] {
+		denied([host], {"host": name}) == {"destination_form"}
 	}
 }
 

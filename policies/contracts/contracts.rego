@@ -1,0 +1,285 @@
+# Contracts: what an operator says that a tool does, and how far a call of it may go. The contract of the tool that is
+# called is in the input (`contracts/*.yaml`, checked when the bundle is loaded).
+package interdict.policy.contracts
+
+import data.interdict.lib.arguments
+import data.interdict.policy.destinations
+import data.interdict.policy.tools
+
+# A server of which every tool needs a contract.
+deny contains reasons.missing if {
+	data.interdict.contracts[input.server.id].required
+	input.mcp.method == "tools/call"
+	not input.contract
+}
+
+# === effects ===
+
+# A role that says which effects it may have grants no tool that has others.
+deny contains reasons.effects if {
+	input.contract.effects
+	some role in input.agent.roles
+	grants(role)
+	exceeds(role)
+	not granted
+}
+
+granted if {
+	some role in input.agent.roles
+	grants(role)
+	not exceeds(role)
+}
+
+grants(role) if {
+	some server in [input.server.id, "*"]
+	patterns := data.interdict.roles[role].tools[server]
+	tools.matches(patterns, input.mcp.tool)
+}
+
+exceeds(role) if {
+	effects := data.interdict.roles[role].effects
+	some effect in input.contract.effects
+	not effect in effects
+}
+
+# === value ===
+
+deny contains reasons[value_violation] if input.contract.value
+
+intercept contains reasons.value_ask if {
+	input.contract.value
+	total > input.contract.value.ask_above
+}
+
+amounts := arguments.at(input.contract.value.path)
+
+# What is wrong with the amounts; undefined when nothing is.
+value_violation := "value_missing" if {
+	some found in amounts
+	found == set()
+	not input.contract.value.optional == true
+} else := "value_form" if {
+	some found in amounts
+	found != set()
+	not is_amount(found)
+} else := "value_currency" if {
+	some amount in amounts
+	amount != set()
+	some found in arguments.at(input.contract.value.currency_path)
+	found != input.contract.value.currency
+} else := "value_max" if {
+	total > input.contract.value.max
+}
+
+# Nothing below zero, and nothing below the smallest unit of the currency.
+is_amount(found) if {
+	is_number(found)
+	found >= 0
+	abs((found * scale) - round(found * scale)) < 0.000001
+}
+
+# In the smallest unit of the currency.
+total := sum([round(found * scale) | some found in amounts; is_number(found)])
+
+scale := [1, 10, 100, 1000, 10000][object.get(input.contract.value, "minor_units", 0)]
+
+# === recipients ===
+
+deny contains reasons[recipients_violation] if input.contract.recipients
+
+intercept contains reasons.recipients_ask if {
+	input.contract.recipients
+	count(recipients) > input.contract.recipients.ask_above
+}
+
+recipients := [found |
+	some path in input.contract.recipients.paths
+	some found in arguments.at(path)
+	found != set()
+]
+
+recipients_violation := "recipients_missing" if {
+	recipients == []
+	not input.contract.recipients.optional == true
+} else := "recipients_form" if {
+	some found in recipients
+	not is_recipient(found)
+} else := "recipients_max" if {
+	count(recipients) > input.contract.recipients.max
+}
+
+# One recipient, and not several in one text.
+is_recipient(found) if {
+	is_number(found)
+} else if {
+	is_string(found)
+	regex.match(`^[^,;\x00-\x1f]+$`, found)
+}
+
+# === cardinality ===
+
+deny contains reasons[cardinality_violation] if input.contract.cardinality
+
+deny contains reasons.unbounded if {
+	input.contract.cardinality.unbounded == "deny"
+	unbounded
+}
+
+intercept contains reasons.unbounded if {
+	input.contract.cardinality.unbounded == "ask"
+	unbounded
+}
+
+intercept contains reasons.cardinality_ask if {
+	input.contract.cardinality
+	count(things) > input.contract.cardinality.ask_above
+}
+
+cardinality_violation := "cardinality_form" if {
+	some found in things
+	not is_thing(found)
+} else := "cardinality_form" if {
+	some found in conditions
+	found == arguments.misshapen
+} else := "cardinality_max" if {
+	count(things) > input.contract.cardinality.max
+}
+
+things := [found |
+	some path in object.get(input.contract.cardinality, "paths", [])
+	some found in arguments.at(path)
+	found != set()
+]
+
+conditions := [found |
+	some path in object.get(input.contract.cardinality, "filters", [])
+	some found in arguments.at(path)
+	found != set()
+]
+
+is_thing(found) if type_name(found) in {"string", "number", "null"}
+
+unbounded if {
+	things == []
+	conditions == []
+}
+
+unbounded if {
+	some found in things
+	is_loose(found)
+}
+
+unbounded if {
+	some found in conditions
+	is_loose(found)
+}
+
+unbounded if {
+	some found in conditions
+	type_name(found) in {"array", "object"}
+	some inner in found
+	is_loose(inner)
+}
+
+# What chooses everything, or cannot be told from that.
+is_loose(found) if {
+	found in [null, true, [], {}]
+} else if {
+	is_string(found)
+	regex.match(loose, found)
+}
+
+# Nothing but blanks, a wildcard anywhere, or a word for all.
+loose := `(?i)^[\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}]*$|[*%?]|^ *(?:all|any|true|null|1 *= *1|\.|/) *$`
+
+# === destinations ===
+
+# Of the same form, and to the same hosts, as in the topic of that name.
+deny contains destinations.reasons[code] if {
+	some check in input.contract.destinations
+	some value in arguments.at(check.path)
+	code := destinations.violation(check, value)
+}
+
+# === depth of paths ===
+
+deny contains reasons[code] if {
+	input.contract.path_depth
+	some found in arguments.at(input.contract.path_depth.path)
+	code := depth_violation(found)
+}
+
+depth_violation(found) := "path_missing" if {
+	found == set()
+	not input.contract.path_depth.optional == true
+} else := "path_form" if {
+	found != set()
+	not is_plain_path(found)
+} else := "path_depth" if {
+	found != set()
+	count(split(trim(found, "/"), "/")) < input.contract.path_depth.min
+}
+
+# Parts with a name each: nothing that climbs, that is decoded into something else, or that a shell or server expands.
+is_plain_path(found) if {
+	is_string(found)
+	regex.match(`^/?[^/\\%*?~\x00-\x1f\x7f]+(?:/[^/\\%*?~\x00-\x1f\x7f]+)*/?$`, found)
+	not regex.match(`(?:^|/)[. ]*\.[. ]*(?:/|$)`, found)
+}
+
+# === answers ===
+
+obligation contains {"type": "cap_rows", "path": rows.path, "max": rows.max, "over": rows.over} if {
+	input.contract.rows
+	rows := input.contract.rows
+}
+
+obligation contains {"type": "undeclared_output", "action": input.contract.output.undeclared} if {
+	input.contract.output
+}
+
+reasons := {
+	"missing": {"code": "contract_missing", "message": "The tool has no contract, and this server needs one for every tool."},
+	"effects": {"code": "contract_effects", "message": "The tool has effects that no role of the agent may have."},
+	"value_missing": {"code": "contract_value_missing", "message": "The amount is missing."},
+	"value_form": {"code": "contract_value_form", "message": "The amount is no number, is below zero or has too many decimal places."},
+	"value_currency": {"code": "contract_value_currency", "message": "The amount is in another currency than the contract says."},
+	"value_max": {"code": "contract_value_max", "message": "The amount is above the maximum of the contract."},
+	"value_ask": {"code": "contract_value_ask", "message": "The amount is so large that a person must approve."},
+	"recipients_missing": {"code": "contract_recipients_missing", "message": "The recipients are missing."},
+	"recipients_form": {"code": "contract_recipients_form", "message": "The recipients are not in a form in which they can be counted."},
+	"recipients_max": {"code": "contract_recipients_max", "message": "There are more recipients than the contract allows."},
+	"recipients_ask": {"code": "contract_recipients_ask", "message": "There are so many recipients that a person must approve."},
+	"cardinality_form": {"code": "contract_cardinality_form", "message": "What the call is about is not in a form in which it can be counted."},
+	"cardinality_max": {"code": "contract_cardinality_max", "message": "The call is about more things than the contract allows."},
+	"cardinality_ask": {"code": "contract_cardinality_ask", "message": "The call is about so many things that a person must approve."},
+	"unbounded": {"code": "contract_unbounded", "message": "Nothing bounds what the call is about."},
+	"path_missing": {"code": "contract_path_missing", "message": "The path is missing."},
+	"path_form": {"code": "contract_path_form", "message": "The path does not have the plain form that can be checked."},
+	"path_depth": {"code": "contract_path_depth", "message": "The path is too close to the root."},
+}
+
+# Checked once, when the bundle is loaded.
+mistake contains {"code": "contracts", "message": sprintf("`contracts` of server `%v` is `{required: true}` or `{required: false}`.", [server])} if {
+	some server, declared in data.interdict.contracts
+	not well_formed(declared)
+}
+
+well_formed(declared) if {
+	is_object(declared)
+	object.keys(declared) == {"required"}
+	is_boolean(declared.required)
+}
+
+mistake contains {"code": "effects", "message": sprintf("`effects` of role `%v` is a list of effects that contracts have.", [role])} if {
+	some role, declared in data.interdict.roles
+	"effects" in object.keys(declared)
+	not effects_well_formed(declared.effects)
+}
+
+effects_well_formed(effects) if {
+	is_array(effects)
+	every effect in effects {
+		effect in {"read", "write", "delete", "send", "pay", "execute", "grant"}
+	}
+}
