@@ -35,8 +35,6 @@ pub(crate) fn make(sequencer: &Sequencer) -> Result<(), AuditError> {
 pub(crate) fn publish(sequencer: &Sequencer, size: u64, note: &str) {
     write_head(sequencer, note);
     tracing::info!(target: TARGET, tenant = sequencer.tenant, size, note, "checkpoint");
-    let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    sequencer.metrics.checkpointed.set(shown(size));
     sequencer.metrics.checkpoint_at.set(sequencer.timestamp().as_second());
     if let Some(witnesses) = &sequencer.common.witnesses {
         witnesses.submit(&sequencer.tenant, size, note);

@@ -151,7 +151,9 @@ impl Sequencer {
         let (size, checkpointed) = (writer.chain.size(), writer.chain.checkpointed());
         self.committed.store(size, Ordering::SeqCst);
         self.checkpointed.store(checkpointed, Ordering::SeqCst);
-        self.metrics.entries.set(i64::try_from(size).unwrap_or(i64::MAX));
+        let shown = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.entries.set(shown(size));
+        self.metrics.checkpointed.set(shown(checkpointed));
         let full = size.saturating_sub(checkpointed) == self.common.checkpoint_entries;
         if full || self.asleep.swap(false, Ordering::SeqCst) {
             self.queue.nudge();

@@ -16,8 +16,12 @@ async fn fill(log: &AuditLog, from: u64, to: u64) {
 async fn a_log_goes_on_after_every_number_of_entries() {
     let mut place = Place::new();
     place.config.checkpoint_entries = 100;
-    for round in 0..12 {
+    for round in 0..12_u64 {
         let log = place.open();
+        // Whoever watches how far the checkpoints are behind sees it from the start on.
+        let metrics = &log.sequencer("acme").metrics;
+        assert_eq!(metrics.checkpointed.get(), metrics.entries.get());
+        assert_eq!(metrics.entries.get().unsigned_abs(), round * 45);
         fill(&log, round * 45, (round + 1) * 45).await;
         log.close();
     }
