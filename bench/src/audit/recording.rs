@@ -45,7 +45,7 @@ impl Plan {
             rounds: amount.rounds,
             warm_up: if amount.quick { 1 } else { 2 },
             slice: amount.slice,
-            decisions: if amount.quick { 5_000 } else { 155_000 },
+            decisions: if amount.quick { 5_000 } else { 100_000 },
         }
     }
 

@@ -9,6 +9,7 @@
 //! nothing else, and with them there is nothing to say about the printing of doubles.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use crate::record::MAX_SAFE;
 
@@ -35,16 +36,22 @@ pub fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
     reader.end()
 }
 
-/// The members of a canonical object that has exactly these names, in this order, as their texts; one pass for a
-/// check and a reading. `Ok(None)` is another canonical value. The caller's names are plain and in their order.
+/// The texts of all members of an object, and of one member of an object among them.
+pub(crate) type Noted<'a, const N: usize> = ([&'a str; N], Option<&'a str>);
+
+/// The members of a canonical object that has exactly these names, in this order, as their texts, and the text of the
+/// member `sought` of one of them that is an object; one pass for a check and a reading. `Ok(None)` is another canonical
+/// value. The caller's names are plain and in their order; nothing is sought by an empty name.
 ///
 /// # Errors
 /// As [`check`].
 pub(crate) fn members<'a, const N: usize>(
     bytes: &'a [u8],
     names: [&str; N],
-) -> Result<Option<[&'a str; N]>, NotCanonical> {
+    sought: &'a str,
+) -> Result<Option<Noted<'a, N>>, NotCanonical> {
     let mut reader = Reader::new(bytes)?;
+    reader.sought = sought.as_bytes();
     let mut texts = [""; N];
     let mut before = b'{';
     for (name, text) in names.iter().zip(&mut texts) {
@@ -53,25 +60,46 @@ pub(crate) fn members<'a, const N: usize>(
         }
         let start = reader.at;
         reader.value(1)?;
-        *text = bytes.get(start..reader.at).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
+        *text = reader.text(start..reader.at);
         before = b',';
     }
     if !reader.take(b'}') {
         return check(bytes).map(|()| None);
     }
-    reader.end().map(|()| Some(texts))
+    reader.end()?;
+    let found = reader.found.clone().map(|range| reader.text(range));
+    Ok(Some((texts, found)))
 }
 
 /// Reads bytes that are known to be UTF-8.
 struct Reader<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Name of a member of an object in the outermost one; nothing is looked for if it is empty.
+    sought: &'a [u8],
+    /// Where the value of that member stands.
+    found: Option<Range<usize>>,
+}
+
+/// A string as it stands between its quotes.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    bytes: &'a [u8],
+    escaped: bool,
+}
+
+impl Name<'_> {
+    /// Whether its bytes have the order of its UTF-16 units.
+    fn is_plain(self) -> bool {
+        !self.escaped && self.bytes.is_ascii()
+    }
 }
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Result<Self, NotCanonical> {
         match str::from_utf8(bytes) {
-            Ok(_) => Ok(Self { bytes, at: 0 }),
+            Ok(text) => Ok(Self { text, bytes, at: 0, sought: b"", found: None }),
             Err(error) => Err(NotCanonical { offset: error.valid_up_to(), what: "not UTF-8" }),
         }
     }
@@ -87,6 +115,11 @@ impl<'a> Reader<'a> {
         let there = rest.is_some_and(|rest| rest.starts_with(b"\":"));
         self.at += if there { name.len() + 3 } else { 0 };
         there
+    }
+
+    /// A part that begins and ends with a value.
+    fn text(&self, range: Range<usize>) -> &'a str {
+        self.text.get(range).unwrap_or_default()
     }
 
     fn wrong<T>(&self, what: &'static str) -> Result<T, NotCanonical> {
@@ -169,7 +202,7 @@ impl<'a> Reader<'a> {
         if self.take(b'}') {
             return Ok(());
         }
-        let mut last: Option<&'a [u8]> = None;
+        let mut last: Option<Name<'a>> = None;
         loop {
             let start = self.at;
             if self.peek() != Some(b'"') {
@@ -184,7 +217,12 @@ impl<'a> Reader<'a> {
             if !self.take(b':') {
                 return self.wrong("`:` belongs here");
             }
+            let start = self.at;
             self.value(depth)?;
+            // The outermost object has depth 1, and is not read by this function when something is sought.
+            if depth == 2 && !self.sought.is_empty() && name.bytes == self.sought {
+                self.found = Some(start..self.at);
+            }
             if self.take(b'}') {
                 return Ok(());
             }
@@ -195,18 +233,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string whose opening quote is next; what stands between the quotes.
-    fn string(&mut self) -> Result<&'a [u8], NotCanonical> {
+    fn string(&mut self) -> Result<Name<'a>, NotCanonical> {
         let start = self.at + 1;
         self.at = start;
+        let mut escaped = false;
         loop {
             self.at = skip_plain(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => {
-                    let text = self.bytes.get(start..self.at).unwrap_or_default();
+                    let bytes = self.bytes.get(start..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(text);
+                    return Ok(Name { bytes, escaped });
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 Some(_) => return self.wrong("a control character is escaped"),
                 None => return self.wrong("the text ends too early"),
             }
@@ -253,14 +295,13 @@ fn skip_plain(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// How two names that were read are ordered.
-fn order(one: &[u8], other: &[u8]) -> Ordering {
-    // UTF-8 and UTF-16 order differ only where a surrogate pair (lead byte F0 and above) meets a character from U+E000
-    // on (EE and EF); an escape has to be read first.
-    let is_simple = |byte: &u8| *byte < 0xee && *byte != b'\\';
-    if one.iter().all(is_simple) && other.iter().all(is_simple) {
-        return one.cmp(other);
+fn order(one: Name<'_>, other: Name<'_>) -> Ordering {
+    // UTF-8 and UTF-16 order differ only where a surrogate pair meets a character from U+E000 on; an escape has to be
+    // read first.
+    if one.is_plain() && other.is_plain() {
+        return one.bytes.cmp(other.bytes);
     }
-    units(one).cmp(units(other))
+    units(one.bytes).cmp(units(other.bytes))
 }
 
 /// The UTF-16 units of a name that was read.

@@ -313,7 +313,9 @@ proptest! {
 
 #[test]
 fn the_members_of_an_object_are_its_own_texts() {
-    let found = |text: &'static str| members(text.as_bytes(), ["a", "b"]);
+    let found = |text: &'static str| {
+        members(text.as_bytes(), ["a", "b"], "").map(|found| found.map(|(texts, _)| texts))
+    };
     assert_eq!(found(r#"{"a":[1,"x"],"b":{"a":0,"b":0}}"#), Ok(Some([r#"[1,"x"]"#, r#"{"a":0,"b":0}"#])));
     for other in [
         "{}",
@@ -349,12 +351,27 @@ fn the_members_of_an_object_are_its_own_texts() {
     }
 }
 
+#[test]
+fn a_member_that_is_sought_is_one_of_an_object_in_the_outermost_one() {
+    let sought = |text: &'static str| members(text.as_bytes(), ["a", "b"], "x").unwrap().unwrap().1;
+    assert_eq!(sought(r#"{"a":{"w":1,"x":[1,{"x":2}]},"b":0}"#), Some(r#"[1,{"x":2}]"#));
+    assert_eq!(sought(r#"{"a":0,"b":{"x":"\n"}}"#), Some(r#""\n""#));
+    for elsewhere in [
+        r#"{"a":0,"b":0}"#,
+        r#"{"a":{"w":{"x":1}},"b":[{"x":1}]}"#,
+        r#"{"a":{"xx":1},"b":{"":0}}"#,
+        r#"{"a":"x","b":["x"]}"#,
+    ] {
+        assert_eq!(sought(elsewhere), None, "{elsewhere}");
+    }
+}
+
 /// The depth is counted from the outermost value in both ways of reading.
 #[test]
 fn members_are_nested_no_deeper_than_in_a_check() {
     for depth in [MAX_DEPTH - 1, MAX_DEPTH] {
         let text = format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(members(text.as_bytes(), ["a"]).is_ok(), check(text.as_bytes()).is_ok(), "{depth}");
+        assert_eq!(members(text.as_bytes(), ["a"], "").is_ok(), check(text.as_bytes()).is_ok(), "{depth}");
         assert_eq!(takes(&text), depth < MAX_DEPTH);
     }
 }

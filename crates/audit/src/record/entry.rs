@@ -103,15 +103,24 @@ impl<'a> Entry<'a> {
     /// # Errors
     /// [`RecordError::NotCanonical`] and [`RecordError::Frame`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        let Some([body, kind, prev, seq, tenant, ts, version]) = canonical::members(bytes, MEMBERS)? else {
+        Self::read_noting(bytes, "").map(|(entry, _)| entry)
+    }
+
+    /// As [`Entry::read`], and the text of one member of the body, for whoever needs no more of it.
+    pub(crate) fn read_noting(
+        bytes: &'a [u8],
+        member: &'static str,
+    ) -> Result<(Self, Option<&'a str>), RecordError> {
+        let Some((texts, noted)) = canonical::members(bytes, MEMBERS, member)? else {
             return Err(RecordError::Frame("its members are not body, kind, prev, seq, tenant, ts and v"));
         };
+        let [body, kind, prev, seq, tenant, ts, version] = texts;
         let wrong = RecordError::Frame;
         // First of all: nothing is known of the frame of another version.
         if version.parse() != Ok(VERSION) {
             return Err(wrong("`v` is not 1"));
         }
-        Ok(Self {
+        let entry = Self {
             body,
             kind: unquoted(kind).and_then(Kind::from_label).ok_or(wrong("`kind` is none of this version"))?,
             prev: unquoted(prev)
@@ -120,7 +129,8 @@ impl<'a> Entry<'a> {
             seq: seq.parse().map_err(|_| wrong("`seq` is not a number of an entry"))?,
             tenant: unquoted(tenant).filter(|name| is_tenant(name)).ok_or(wrong("`tenant` is not a name"))?,
             ts: unquoted(ts).and_then(Moment::parse).ok_or(wrong("`ts` is not a moment"))?,
-        })
+        };
+        Ok((entry, noted))
     }
 
     /// Reads the body.

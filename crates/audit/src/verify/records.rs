@@ -28,13 +28,7 @@ pub(super) struct Records {
     bundles: BTreeSet<Hash>,
 }
 
-/// What is needed of a decision: which bundles decided.
-#[derive(Deserialize)]
-struct Judged<'a> {
-    #[serde(borrow)]
-    judgements: Vec<OneJudgement<'a>>,
-}
-
+/// What is needed of a judgement: which bundle decided.
 #[derive(Deserialize)]
 struct OneJudgement<'a> {
     bundle: &'a str,
@@ -76,13 +70,13 @@ impl Records {
                 return Ok(None);
             }
             let line = self.line.as_slice();
-            match Entry::read(line) {
-                Ok(entry) => {
+            match Entry::read_noting(line, "judgements") {
+                Ok((entry, judgements)) => {
                     check_frame(&entry, seq, prev, &self.tenant, self.time, report);
                     self.time = Some(self.time.map_or(entry.ts, |time| time.max(entry.ts)));
                     note(&entry, report);
                     match entry.kind {
-                        Kind::Decision => note_bundles(&entry, &mut self.bundles, report),
+                        Kind::Decision => note_bundles(&entry, judgements, &mut self.bundles, report),
                         Kind::Key => checkpoints.key_record(&entry, seq, report),
                         _ => {}
                     }
@@ -171,12 +165,19 @@ fn note(entry: &Entry<'_>, report: &mut Report) {
     }
 }
 
-fn note_bundles(entry: &Entry<'_>, bundles: &mut BTreeSet<Hash>, report: &mut Report) {
-    let read: Result<Judged<'_>, _> = serde_json::from_str(entry.body);
-    let Ok(judged) = read else {
+/// Bundles of a decision's judgements, which the check of the record found on its way: a decision is long, and reading
+/// it once more would cost as much as hashing it.
+fn note_bundles(
+    entry: &Entry<'_>,
+    judgements: Option<&str>,
+    bundles: &mut BTreeSet<Hash>,
+    report: &mut Report,
+) {
+    let read: Option<Vec<OneJudgement<'_>>> = judgements.and_then(|text| serde_json::from_str(text).ok());
+    let Some(judgements) = read else {
         return report.find("verify.bad_record", Some(entry.seq), "is not a decision");
     };
-    for judgement in judged.judgements {
+    for judgement in judgements {
         match hex::decode32(judgement.bundle) {
             Some(digest) => {
                 bundles.insert(digest);
