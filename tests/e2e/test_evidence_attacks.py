@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def inserted(records: Records) -> Records:
     at = first_denial(records)
     return [
         *records[:at],
-        changed(records[at], lambda entry: entry["body"].update(decision_id="0" * 36)),
+        changed(records[at], lambda entry: entry["body"].update(decision_id=str(uuid.uuid4()))),
         *records[at:],
     ]
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,20 @@ def verifier_key(name: str, seed: str) -> str:
 
 
 def replace(audit: Audit, records: Sequence[bytes], tenant: str = "acme") -> None:
-    """Puts these records in the place of a log's; numbers are those of the rows, checkpoints stay."""
+    """Puts these records in the place of a log's, with an index that fits; tree and checkpoints stay."""
     with audit.administrator(tenant) as database:
-        old = {bytes(row[0]): row[1:] for row in database.execute("SELECT record, ts, flags, decision_id FROM entries")}
-        like = next(iter(old.values()))
         database.execute("DELETE FROM entries")
         for seq, record in enumerate(records):
-            row = (seq, *old.get(record, like), record)
+            row = (seq, *_index(json.loads(record)), record)
             database.execute("INSERT INTO entries (seq, ts, flags, decision_id, record) VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _index(entry: Entry) -> tuple[int, int, bytes | None]:
+    """What the database knows of an entry without reading it: milliseconds, flags, the decision that it is about."""
+    body, moment = entry["body"], datetime.fromisoformat(entry["ts"])
+    flags = {"decision": int(body.get("expects_outcome", False)), "outcome": 2, "outcome_missing": 4}
+    decision = bytes.fromhex(body["decision_id"].replace("-", "")) if "decision_id" in body else None
+    return int(moment.timestamp() * 1000 + 0.5), flags.get(entry["kind"], 0), decision
 
 
 def rebuild(audit: Audit, records: Sequence[bytes], *, sign: bool, tenant: str = "acme") -> None:
