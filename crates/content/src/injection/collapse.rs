@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 /// `text` with every run of blanks as one space, or as one line end where the run holds an empty line.
-pub(super) fn collapse(text: &str) -> Cow<'_, str> {
-    if !text.bytes().zip(text.bytes().skip(1)).any(|(one, next)| is_folded(one, next)) {
+pub(super) fn collapse(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().zip(text.iter().skip(1)).any(|(one, next)| is_folded(*one, *next)) {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len());
+    let mut out = Vec::with_capacity(text.len());
     let mut blank = Blank::default();
-    for character in text.chars() {
-        if character.is_ascii_whitespace() {
-            blank.add(character);
+    for byte in text {
+        if byte.is_ascii_whitespace() {
+            blank.add(*byte);
         } else {
             blank.flush(&mut out);
-            out.push(character);
+            out.push(*byte);
         }
     }
     blank.flush(&mut out);
@@ -32,14 +32,14 @@ struct Blank {
 }
 
 impl Blank {
-    fn add(&mut self, character: char) {
+    fn add(&mut self, byte: u8) {
         self.any = true;
-        self.lines += usize::from(character == '\n');
+        self.lines += usize::from(byte == b'\n');
     }
 
-    fn flush(&mut self, out: &mut String) {
+    fn flush(&mut self, out: &mut Vec<u8>) {
         if self.any {
-            out.push(if self.lines > 1 { '\n' } else { ' ' });
+            out.push(if self.lines > 1 { b'\n' } else { b' ' });
         }
         *self = Self::default();
     }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn blanks_in_a_row_are_one_and_empty_lines_stay() {
-        assert_eq!(collapse("a  b\nc\r\n\r\nd\te"), "a b c\nd e");
-        assert!(matches!(collapse("a b c"), std::borrow::Cow::Borrowed(_)));
+        assert_eq!(collapse(b"a  b\nc\r\n\r\nd\te").as_ref(), b"a b c\nd e");
+        assert!(matches!(collapse(b"a b c"), std::borrow::Cow::Borrowed(_)));
     }
 }

@@ -7,49 +7,10 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Found;
 use super::pattern::{Pattern, around, behind};
+use super::triggers::{Candidates, Groups};
 
 /// How far from the name the order may stand, in bytes.
 const REACH: usize = 120;
-
-/// Words that every secret path has one of.
-pub(super) const PATH_WORDS: &[&str] = &[
-    "id_rsa",
-    "id_ed25519",
-    "id_ecdsa",
-    "id_dsa",
-    ".ssh",
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/sudoers",
-    ".env",
-    "mcp.json",
-    "claude_desktop_config",
-    ".aws/",
-    ".netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".git-credentials",
-    ".kube/",
-    ".docker/",
-    ".gnupg",
-    "wallet.dat",
-    "application_default_credentials",
-    "/proc/self",
-    "cookies.sqlite",
-    "login data",
-    "keychain",
-    "credentials.json",
-    "service-account",
-    "service_account",
-    ".bash_history",
-    ".cursor/",
-    "settings.local.json",
-    "/var/run/secrets",
-    "/run/secrets",
-    "authorized_keys",
-    "169.254.169.254",
-];
 
 static PATH: Pattern = Pattern::new(concat!(
     r"\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.ssh(?:/|\b)|/etc/(?:passwd|shadow|sudoers)\b|(?:^|[\s/\x22'`(=])\.env(?:\.(?:local|prod\w*|dev\w*|staging))?\b|\bmcp\.json\b|\bclaude_desktop_config",
@@ -150,20 +111,24 @@ pub(super) fn find_tools(text: &[u8], tools: &Tools, own: Option<&str>, found: &
     }
 }
 
-pub(super) fn find_paths(text: &[u8], found: &mut Found) {
-    let asked_for = |span: Range<usize>| {
-        let near = around(text, span, REACH);
-        TAKE.is_in(near) && SOLICITS.is_in(near)
-    };
-    if PATH.spans(text).any(asked_for) {
+/// Secret paths, and blocks that look like instructions; in a definition the latter need say nothing.
+pub(super) fn find(text: &[u8], candidates: &Candidates, definition: bool, found: &mut Found) {
+    if candidates.parts(Groups::PATH, text).any(asks_for_secret) {
         found.contextual("secret_path");
+    }
+    let instructs = |part: &[u8]| {
+        BLOCK.spans(part).any(|span| definition || DIRECTIVE.is_in(behind(part, span.end, 400)))
+    };
+    if candidates.parts(Groups::BLOCK, text).any(instructs) {
+        found.contextual("instruction_block");
     }
 }
 
-pub(super) fn find_blocks(text: &[u8], strict: bool, found: &mut Found) {
-    if BLOCK.spans(text).any(|span| strict || DIRECTIVE.is_in(behind(text, span.end, 400))) {
-        found.contextual("instruction_block");
-    }
+fn asks_for_secret(text: &[u8]) -> bool {
+    PATH.spans(text).any(|span| {
+        let near = around(text, span, REACH);
+        TAKE.is_in(near) && SOLICITS.is_in(near)
+    })
 }
 
 #[cfg(test)]

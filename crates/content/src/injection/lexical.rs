@@ -1,8 +1,9 @@
 //! Phrases of people who talk to a model in somebody else's text. Noisy: honest mails say some of it.
 
 use super::Found;
+use super::collapse::collapse;
 use super::pattern::Pattern;
-use super::triggers::Groups;
+use super::triggers::{Candidates, Groups};
 
 /// "Ignore all previous instructions" and what else puts a new task in place of the user's.
 static OVERRIDE: Pattern = Pattern::new(concat!(
@@ -161,13 +162,13 @@ pub(super) const FOREIGN: &[&str] = &[
     "ละเว้นคำสั่ง",
 ];
 
-/// Looks for the phrases whose words are in `text` at all.
-pub(super) fn find(text: &[u8], groups: Groups, found: &mut Found) {
-    if groups.has(Groups::FOREIGN) {
+/// Looks for the phrases where their words are.
+pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
+    if candidates.parts(Groups::FOREIGN, text).next().is_some() {
         found.lexical("override");
     }
     for (group, kind, pattern) in KINDS {
-        if groups.has(group) && pattern.is_in(text) {
+        if candidates.parts(group, text).any(|part| pattern.is_in(&collapse(part))) {
             found.lexical(kind);
         }
     }

@@ -5,6 +5,7 @@
 
 use super::Found;
 use super::pattern::{Pattern, around, behind};
+use super::triggers::{Candidates, Groups};
 
 /// Where hidden text starts.
 static HIDDEN: Pattern = Pattern::new(concat!(
@@ -51,10 +52,21 @@ static PROGRAM: Pattern = Pattern::new(concat!(
 static HARMLESS: Pattern =
     Pattern::new(r"javascript:\s{0,3}(?:void|;|//|return|false|history\.|window\.print|print\()");
 
-pub(super) fn find_hidden(text: &[u8], found: &mut Found) {
-    if HIDDEN.spans(text).any(|span| orders(hidden_text(behind(text, span.end, HIDDEN_REACH)))) {
+pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
+    if candidates.parts(Groups::MARKUP, text).any(hides_orders) {
         found.structural("hidden_markup");
     }
+    let mut links = candidates.parts(Groups::LINK, text);
+    if links.any(|part| PLACEHOLDER.is_in(part) || LOADED.is_in(part)) {
+        found.structural("data_in_link");
+    }
+    if candidates.parts(Groups::LINK, text).any(holds_program) {
+        found.structural("program_in_address");
+    }
+}
+
+fn hides_orders(text: &[u8]) -> bool {
+    HIDDEN.spans(text).any(|span| orders(hidden_text(behind(text, span.end, HIDDEN_REACH))))
 }
 
 /// What the page hides from here on: to the end of the comment or of the element.
@@ -71,14 +83,8 @@ fn orders(text: &[u8]) -> bool {
     ADDRESSEE.is_in(text) && ORDER.is_in(text)
 }
 
-pub(super) fn find_links(text: &[u8], found: &mut Found) {
-    if PLACEHOLDER.is_in(text) || LOADED.is_in(text) {
-        found.structural("data_in_link");
-    }
-    let harmful = |span: std::ops::Range<usize>| !HARMLESS.is_in(around(text, span, 12));
-    if PROGRAM.spans(text).any(harmful) {
-        found.structural("program_in_address");
-    }
+fn holds_program(text: &[u8]) -> bool {
+    PROGRAM.spans(text).any(|span| !HARMLESS.is_in(around(text, span, 12)))
 }
 
 #[cfg(test)]

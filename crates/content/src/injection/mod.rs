@@ -32,6 +32,7 @@ mod pattern;
 mod template;
 mod triggers;
 mod walk;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -165,44 +166,28 @@ impl Injection {
     fn look_through(&self, text: &str, reading: Reading<'_>, found: &mut Found) {
         hidden::find(text, found);
         let folded = fold::fold(text);
-        let groups = triggers::groups(&folded);
-        let named = self.tools.are_in(&folded);
-        if groups.is_empty() && !named {
-            return;
-        }
         let bytes = folded.as_bytes();
-        if groups.has(Groups::ESCAPE) {
-            hidden::find_escapes(&folded, reading.definition, found);
-        }
-        if groups.has(Groups::TEMPLATE) {
-            template::find(bytes, found);
-        }
-        if groups.has(Groups::MARKUP) {
-            markup::find_hidden(bytes, found);
-        }
-        if groups.has(Groups::LINK) {
-            markup::find_links(bytes, found);
-        }
-        if groups.has(Groups::PATH) {
-            contextual::find_paths(bytes, found);
-        }
-        if groups.has(Groups::BLOCK) {
-            contextual::find_blocks(bytes, reading.definition, found);
-        }
-        if named {
+        if self.tools.are_in(&folded) {
             contextual::find_tools(bytes, &self.tools, reading.own_name, found);
         }
+        let candidates = triggers::scan(&folded).unwrap_or_default();
+        if candidates.is_empty() {
+            return;
+        }
+        if candidates.parts(Groups::ESCAPE, bytes).next().is_some() {
+            hidden::find_escapes(&folded, reading.definition, found);
+        }
+        template::find(bytes, &candidates, found);
+        markup::find(bytes, &candidates, found);
+        contextual::find(bytes, &candidates, reading.definition, found);
         if self.rules.lexical != InjectionAction::Off {
-            lexical::find(collapse::collapse(&folded).as_bytes(), groups, found);
+            lexical::find(bytes, &candidates, found);
         }
     }
 
     /// Whether JSON as written surely has nothing in it. `false` says nothing.
     fn is_clean(&self, raw: &str) -> bool {
-        raw.is_ascii()
-            && triggers::groups_of_json(raw).is_empty()
-            && !encoded::may_hold(raw)
-            && !self.tools.are_in(raw)
+        raw.is_ascii() && triggers::json_is_clean(raw) && !encoded::may_hold(raw) && !self.tools.are_in(raw)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::Found;
 use super::pattern::Pattern;
+use super::triggers::{Candidates, Groups};
 
 /// Tokens that have no other use.
 static TOKEN: Pattern = Pattern::new(concat!(
@@ -22,11 +23,17 @@ static TURN: Pattern = Pattern::new(r"\n[ \t]*\r?\n(?:(?-i)Human|Assistant): ?\S
 static INSTRUCTION: Pattern = Pattern::new(r"^### ?Instructions?:\s");
 static RESPONSE: Pattern = Pattern::new(r"^### ?Response:");
 
-pub(super) fn find(text: &[u8], found: &mut Found) {
-    let token = TOKEN.spans(text).any(|span| !is_mention(text, span.start, span.end));
-    if token || TURN.is_in(text) || (INSTRUCTION.is_in(text) && RESPONSE.is_in(text)) {
+pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
+    let parts = || candidates.parts(Groups::TEMPLATE, text);
+    let instructed =
+        || parts().any(|part| INSTRUCTION.is_in(part)) && parts().any(|part| RESPONSE.is_in(part));
+    if parts().any(|part| opens_turn(part)) || instructed() {
         found.structural("chat_template");
     }
+}
+
+fn opens_turn(text: &[u8]) -> bool {
+    TURN.is_in(text) || TOKEN.spans(text).any(|span| !is_mention(text, span.start, span.end))
 }
 
 /// Whether the same quote stands right before and right behind.

@@ -1,5 +1,6 @@
-//! One pass over a text that says which detectors are worth running. Almost all honest text ends here.
+//! One pass over a text that says which detectors are worth running, and where. Almost all honest text ends here.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use aho_corasick::automaton::{Automaton, StateID};
@@ -8,6 +9,7 @@ use aho_corasick::{Anchored, MatchKind};
 
 use super::fold::fold;
 use super::lexical::FOREIGN;
+use super::words::{Need, WORDS};
 
 /// A set of detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,466 +31,49 @@ impl Groups {
     pub(super) const ESCAPE: Self = Self(1 << 12);
     pub(super) const PATH: Self = Self(1 << 13);
     pub(super) const BLOCK: Self = Self(1 << 14);
-    /// An escape of JSON that may hide letters: only meaningful in JSON text.
-    pub(super) const ESCAPED: Self = Self(1 << 15);
-    const ALL: u32 = (1 << 16) - 1;
 
-    pub(super) const fn has(self, group: Self) -> bool {
-        self.0 & group.0 != 0
-    }
-
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    const fn with(self, other: Self) -> Self {
+    const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    const fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    fn indices(self) -> impl Iterator<Item = usize> {
+        (0..KINDS).filter(move |index| self.0 & (1 << index) != 0)
     }
 }
 
-const WORDS: &[(Groups, &[&str])] = &[
-    (
-        Groups::OVERRIDE,
-        &[
-            "ignor",
-            "disregard",
-            "forget",
-            "overrid",
-            "bypass",
-            "neglect",
-            "overlook",
-            "discard",
-            "abandon",
-            "dismiss",
-            "nullify",
-            "supersede",
-            "skip ",
-            "pay no ",
-            "delete ",
-            "erase ",
-            "not follow",
-            "n't follow",
-            "stop follow",
-            "not obey",
-            "n't obey",
-            "stop obey",
-            "not listen",
-            "n't listen",
-            "stop listen",
-            "instructions:",
-            "instruction:",
-            "directive",
-            "system prompt",
-            "objective",
-            "your new",
-            "your real",
-            "your actual",
-            "your true",
-            "your only",
-            "your primary",
-            "your main",
-            "your next",
-            "adhere",
-            "following instruction",
-            "following command",
-            "following order",
-            "following step",
-            "new instruction",
-            "new command",
-            "before you",
-            "before sol",
-            "before comp",
-            "before answ",
-            "before cont",
-            "before proc",
-            "before resp",
-            "before perf",
-            "before doing",
-            "before finish",
-            "before help",
-            "after you",
-            "after do",
-            "after comp",
-            "after finish",
-            "now on",
-            "point on",
-            "moment on",
-            "message on",
-            "instead of",
-        ],
-    ),
-    (
-        Groups::AUTHORITY,
-        &[
-            "important ",
-            "official",
-            "urgent ",
-            "critical ",
-            "special ",
-            "priority ",
-            "developer",
-            "admin",
-            "creator",
-            "operator",
-            "openai",
-            "anthropic",
-            "security",
-            "department",
-            " ceo",
-            "root user",
-            "system",
-            "[sys",
-            "(sys",
-            "<sys",
-            "debug mode",
-            "god mode",
-            "maintenance mode",
-            "sudo mode",
-            "root mode",
-            "dan mode",
-            "jailbreak mode",
-            "unrestricted mode",
-        ],
-    ),
-    (
-        Groups::PERMISSION,
-        &[
-            "authori",
-            "permitted",
-            "permission",
-            "granted",
-            "cleared",
-            "approved",
-            "you have full",
-            "now have full",
-            "full access",
-            "free to",
-            "freed to",
-            "free from",
-            "freed from",
-            "given access",
-            "given full",
-            "consent",
-            "approval",
-            "clearance",
-            "no need to",
-            "not necessary to",
-            "unnecessary to",
-            "without ",
-            "confirmation",
-            "verification",
-            "clarification",
-            "user has",
-        ],
-    ),
-    (
-        Groups::ROLE,
-        &[
-            "you are now",
-            "you are no longer",
-            "you are going to",
-            "you are about",
-            "you are to ",
-            "you are act",
-            "you are an un",
-            "you are un",
-            "you are an evil",
-            "you are evil",
-            "jailbr",
-            "jail br",
-            "you are a",
-            "you will",
-            "you shall",
-            "you must",
-            "you're going",
-            "want you to",
-            "need you to",
-            "job is to",
-            "pretend",
-            "imagine",
-            "act as",
-            "act like",
-            "exactly as",
-            "exactly like",
-            "behave",
-            "respond as",
-            "respond like",
-            "answer as",
-            "answer like",
-            "operate as",
-            "speak as",
-            "speak like",
-            "talk like",
-            "talk as",
-            "reply as",
-            "reply like",
-            "roleplay",
-            "role-play",
-            "anything now",
-            "in character",
-            "in role",
-            "in-character",
-            "break free",
-            "breaking free",
-            "break character",
-            "breaking character",
-            "unfiltered",
-            "uncensored",
-            "unrestricted",
-            "amoral",
-            "unethical",
-            "no moral",
-            "no ethical",
-            "no restriction",
-            "no limitation",
-            "no filter",
-            "no content",
-            "ethical ",
-            "moral ",
-            "legal ",
-            "safety ",
-            "openai",
-            "hypothetical",
-            "fictional",
-            "as an ai",
-            "not refuse",
-            "not say",
-            "never say",
-            "never refuse",
-            "cannot refuse",
-            "can't refuse",
-            "not decline",
-            "not reject",
-            "never decline",
-            "never reject",
-            "never mention",
-            "not mention",
-            "cannot say",
-            "can't say",
-            "let's ",
-            "please ",
-            "can you ",
-            "going to",
-        ],
-    ),
-    (
-        Groups::URGENCY,
-        &[
-            "immediately",
-            "urgent",
-            "at once",
-            "without delay",
-            "right now",
-            "right away",
-            "asap",
-            "time sens",
-            "time-sens",
-            "emergency",
-            "important!",
-            "important !",
-            "attention!",
-            "attention !",
-            "critical!",
-            "warning!",
-            "mandatory!",
-        ],
-    ),
-    (
-        Groups::EXFILTRATION,
-        &[
-            "send ",
-            "forward ",
-            "email ",
-            "e-mail ",
-            "post ",
-            "upload ",
-            "transmit",
-            "exfiltrat",
-            "leak ",
-            "submit ",
-            "deliver ",
-            "share ",
-            "transfer ",
-            "wire ",
-            "copy ",
-            "bcc",
-            "cc ",
-            "report ",
-            "curl ",
-            "wget ",
-            "append ",
-            "encode ",
-            "include ",
-        ],
-    ),
-    (
-        Groups::SECRECY,
-        &[
-            "not tell",
-            "n't tell",
-            "dont tell",
-            "never tell",
-            "not mention",
-            "n't mention",
-            "dont mention",
-            "never mention",
-            "not inform",
-            "n't inform",
-            "never inform",
-            "not reveal",
-            "n't reveal",
-            "never reveal",
-            "not show",
-            "n't show",
-            "never show",
-            "not disclose",
-            "n't disclose",
-            "never disclose",
-            "not notify",
-            "n't notify",
-            "never notify",
-            "not alert",
-            "n't alert",
-            "never alert",
-            "not report",
-            "n't report",
-            "never report",
-            "not let ",
-            "n't let ",
-            "never let ",
-            "not display",
-            "n't display",
-            "never display",
-            "not explain",
-            "n't explain",
-            "not acknowledge",
-            "not discuss",
-            "n't discuss",
-            "not say",
-            "n't say",
-            "never say",
-            "ever tell",
-            "ever mention",
-            "even mention",
-            "avoid ",
-            "without tell",
-            "without mention",
-            "without inform",
-            "without reveal",
-            "without show",
-            "without notify",
-            "without alert",
-            "need to tell",
-            "need to mention",
-            "need to inform",
-            "not to ",
-            "keep this",
-            "keep it",
-            "keep that",
-            "keep these",
-            "silently",
-            "secretly",
-            "quietly",
-            "covertly",
-            "discreetly",
-            "stealthily",
-            "user must not",
-            "user should not",
-            "user shouldn't",
-            "user does not",
-            "user doesn't",
-            "user need not",
-            "user needn't",
-            "user will not",
-            "user won't",
-            "user can not",
-            "user may not",
-        ],
-    ),
-    (
-        Groups::PROBE,
-        &[
-            "system prompt",
-            "system message",
-            "your instructions",
-            "your prompt",
-            "your guidelines",
-            "initial ",
-            "original ",
-            "hidden ",
-            "previous ",
-            "full ",
-            "exact ",
-            "secret ",
-            "custom ",
-            " above",
-            " before",
-            "system ",
-        ],
-    ),
-    (
-        Groups::TEMPLATE,
-        &[
-            "<|",
-            "[inst]",
-            "[/inst]",
-            "<<sys",
-            "</s>",
-            " human:",
-            " assistant:",
-            "_of_turn>",
-            "[system_prompt]",
-            "[available_tools]",
-            "[tool_results]",
-            "### instruction",
-            "### response",
-            "<bos>",
-            "<eos>",
-        ],
-    ),
-    (Groups::MARKUP, &["<!--", "style=", "<style", " hidden", "aria-hidden", "\\color", "color:"]),
-    (
-        Groups::LINK,
-        &[
-            "](",
-            "]:",
-            "<img",
-            "data:text/",
-            "data:application/",
-            "data:image/svg",
-            "javascript:",
-            "vbscript:",
-        ],
-    ),
-    (Groups::ESCAPE, &["\u{1b}"]),
-    (Groups::PATH, super::contextual::PATH_WORDS),
-    (
-        Groups::BLOCK,
-        &[
-            "important>",
-            "important:>",
-            "information>",
-            "instruction>",
-            "instructions>",
-            "admin>",
-            "critical>",
-            "secret>",
-            "urgent>",
-            "override>",
-            "mandatory>",
-            "priority>",
-            "attention>",
-            "system>",
-            "hidden>",
-            "assistant>",
-            "notice>",
-        ],
-    ),
-];
+const KINDS: usize = 15;
+
+/// How far apart a first and a second word may stand, in bytes.
+const NEAR: usize = 240;
+
+/// How far around a word a detector looks, in bytes: further than any pattern reaches.
+const REACH: usize = 720;
+
+/// What the words at the end of one match say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Says {
+    one: Groups,
+    first: Groups,
+    second: Groups,
+}
+
+impl Says {
+    fn add(&mut self, need: Need) {
+        match need {
+            Need::One(group) => self.one = self.one.union(group),
+            Need::First(group) => self.first = self.first.union(group),
+            Need::Second(group) => self.second = self.second.union(group),
+        }
+    }
+}
 
 struct Table {
     automaton: DFA,
-    groups: Vec<Groups>,
+    says: Vec<Says>,
 }
 
 fn table() -> Option<&'static Table> {
@@ -497,91 +82,161 @@ fn table() -> Option<&'static Table> {
 }
 
 fn build() -> Option<Table> {
-    let mut words: Vec<(String, Groups)> = WORDS
-        .iter()
-        .flat_map(|(group, words)| words.iter().map(|word| ((*word).to_owned(), *group)))
-        .chain(FOREIGN.iter().map(|phrase| (fold(phrase).into_owned(), Groups::FOREIGN)))
-        .collect();
-    words.sort_by(|one, other| one.0.cmp(&other.0));
-    words.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 = kept.1.with(next.1);
+    let mut words: std::collections::BTreeMap<String, Says> = std::collections::BTreeMap::new();
+    for (need, list) in WORDS {
+        for word in list.split(';') {
+            words.entry(word.to_owned()).or_default().add(*need);
         }
-        same
-    });
+    }
+    for phrase in FOREIGN {
+        words.entry(fold(phrase).into_owned()).or_default().add(Need::One(Groups::FOREIGN));
+    }
     let automaton = DFA::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
-        .build(words.iter().map(|(word, _)| word))
+        .byte_classes(true)
+        .build(words.keys())
         .ok()?;
-    Some(Table { automaton, groups: words.into_iter().map(|(_, group)| group).collect() })
+    Some(Table { automaton, says: words.into_values().collect() })
+}
+
+/// Where which detectors are worth running.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    found: Groups,
+    ranges: [Vec<Range<usize>>; KINDS],
+    first_at: [usize; KINDS],
+    second_at: [usize; KINDS],
+}
+
+impl Candidates {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.found.0 == 0
+    }
+
+    /// The parts of `text` around the words of `group`; they do not overlap.
+    pub(super) fn parts<'t>(
+        &self,
+        group: Groups,
+        text: &'t [u8],
+    ) -> impl Iterator<Item = &'t [u8]> + use<'_, 't> {
+        let wanted = self.found.both(group).indices();
+        wanted
+            .filter_map(|index| self.ranges.get(index))
+            .flatten()
+            .filter_map(|range| text.get(range.start..range.end.min(text.len())))
+    }
+
+    /// `at` is one more than the place of a word's last byte, so that zero means never.
+    fn note(&mut self, says: Says, at: usize) {
+        let mut now = says.one;
+        for index in says.first.indices() {
+            set(&mut self.first_at, index, at);
+            now = now.union(near(&self.second_at, index, at));
+        }
+        for index in says.second.indices() {
+            set(&mut self.second_at, index, at);
+            now = now.union(near(&self.first_at, index, at));
+        }
+        self.found = self.found.union(now);
+        for index in now.indices() {
+            self.extend(index, at);
+        }
+    }
+
+    fn extend(&mut self, index: usize, at: usize) {
+        let Some(ranges) = self.ranges.get_mut(index) else { return };
+        let (start, end) = (at.saturating_sub(REACH), at.saturating_add(REACH));
+        match ranges.last_mut() {
+            Some(last) if start <= last.end => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+}
+
+fn set(places: &mut [usize; KINDS], index: usize, at: usize) {
+    if let Some(place) = places.get_mut(index) {
+        *place = at;
+    }
+}
+
+/// The group of `index`, if one of its words stood at most [`NEAR`] bytes before `at`.
+fn near(places: &[usize; KINDS], index: usize, at: usize) -> Groups {
+    match places.get(index) {
+        Some(place) if *place > 0 && at.saturating_sub(*place) <= NEAR => Groups(1 << index),
+        _ => Groups::default(),
+    }
 }
 
 impl Table {
-    /// The state after `byte`; what ends there is added to `seen`.
-    fn step(&self, state: StateID, byte: u8, seen: &mut Groups) -> StateID {
-        let next = self.automaton.next_state(Anchored::No, state, byte);
-        if self.automaton.is_special(next) && self.automaton.is_match(next) {
-            for index in 0..self.automaton.match_len(next) {
-                let word = self.automaton.match_pattern(next, index).as_usize();
-                *seen = seen.with(self.groups.get(word).copied().unwrap_or_default());
-            }
+    fn note(&self, state: StateID, at: usize, candidates: &mut Candidates) {
+        for index in 0..self.automaton.match_len(state) {
+            let word = self.automaton.match_pattern(state, index).as_usize();
+            candidates.note(self.says.get(word).copied().unwrap_or_default(), at);
         }
-        next
     }
 }
 
-/// The detectors whose words are in `text`, any blanks counting as one.
-pub(super) fn groups(text: &str) -> Groups {
-    scan(text.bytes())
-}
-
-/// The same for JSON as written: escapes of one letter are read, others end the scan with [`Groups::ESCAPED`].
-pub(super) fn groups_of_json(raw: &str) -> Groups {
-    let mut bytes = raw.bytes();
-    let mut escaped = false;
-    let mut seen = scan(std::iter::from_fn(|| match bytes.next()? {
-        b'\\' => match bytes.next()? {
-            b'u' => {
-                escaped = true;
-                None
-            }
-            b'n' | b'r' | b't' | b'b' | b'f' => Some(b' '),
-            other => Some(other),
-        },
-        other => Some(other),
-    }));
-    if escaped {
-        seen = seen.with(Groups::ESCAPED);
-    }
-    seen
-}
-
-/// Everything, should the table of words not have been built.
-fn scan(bytes: impl Iterator<Item = u8>) -> Groups {
-    let everything = Groups(Groups::ALL);
-    let Some(table) = table() else { return everything };
-    let Ok(mut state) = table.automaton.start_state(Anchored::No) else { return everything };
-    let mut seen = Groups::default();
+/// The candidates in `text`, any blanks counting as one. `None` should the table of words not have been built, which a
+/// test rules out.
+pub(super) fn scan(text: &str) -> Option<Candidates> {
+    let table = table()?;
+    let mut state = table.automaton.start_state(Anchored::No).ok()?;
+    let mut candidates = Candidates::default();
     let mut blank = false;
-    for byte in bytes {
-        if matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0x0b | 0x0c) {
-            if !blank {
-                state = table.step(state, b' ', &mut seen);
-            }
-            blank = true;
-        } else {
-            state = table.step(state, byte, &mut seen);
-            blank = false;
+    for (at, byte) in text.bytes().enumerate() {
+        let is_blank = byte <= b' ' && matches!(byte, b' ' | b'\t'..=b'\r');
+        if is_blank && blank {
+            continue;
+        }
+        blank = is_blank;
+        state = table.automaton.next_state(Anchored::No, state, if is_blank { b' ' } else { byte });
+        if table.automaton.is_match(state) {
+            table.note(state, at + 1, &mut candidates);
         }
     }
-    seen
+    Some(candidates)
+}
+
+/// Whether JSON as written surely holds no candidate: escapes of one letter are read as what they stand for, others may
+/// hide letters and end the search.
+pub(super) fn json_is_clean(raw: &str) -> bool {
+    search_json(raw) == Some(true)
+}
+
+fn search_json(raw: &str) -> Option<bool> {
+    let table = table()?;
+    let mut state = table.automaton.start_state(Anchored::No).ok()?;
+    let mut candidates = Candidates::default();
+    let mut blank = false;
+    let mut bytes = raw.bytes().enumerate();
+    while let Some((at, mut byte)) = bytes.next() {
+        if byte == b'\\' {
+            byte = match bytes.next()?.1 {
+                b'u' => return Some(false),
+                b'n' | b'r' | b't' | b'b' | b'f' => b' ',
+                other => other,
+            };
+        }
+        let is_blank = byte <= b' ';
+        if is_blank && blank {
+            continue;
+        }
+        blank = is_blank;
+        state = table.automaton.next_state(Anchored::No, state, if is_blank { b' ' } else { byte });
+        if table.automaton.is_match(state) {
+            table.note(state, at + 1, &mut candidates);
+            if !candidates.is_empty() {
+                return Some(false);
+            }
+        }
+    }
+    Some(true)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Groups, groups, groups_of_json, table};
+    use super::{json_is_clean, scan, table};
 
     #[test]
     fn the_table_of_words_is_built() {
@@ -590,20 +245,26 @@ mod tests {
 
     #[test]
     fn blanks_of_any_kind_count_as_one() {
-        assert!(groups("you \n\t are   now").has(Groups::ROLE));
-        assert!(groups_of_json(r#"{"a":"you\nare\t now"}"#).has(Groups::ROLE));
+        assert!(!scan("you \n\t are   now").unwrap().is_empty());
+        assert!(!json_is_clean(r#"{"a":"you\nare\t now"}"#));
     }
 
     #[test]
-    fn escapes_that_may_hide_letters_are_told() {
-        assert!(groups_of_json(r#"{"a":"\u0069gnore"}"#).has(Groups::ESCAPED));
-        assert!(!groups_of_json(r#"{"a":"\\unit"}"#).has(Groups::ESCAPED));
+    fn escapes_that_may_hide_letters_are_not_clean() {
+        assert!(!json_is_clean(r#"{"a":"\u0069gnore"}"#));
+        assert!(json_is_clean(r#"{"a":"\\unit"}"#));
     }
 
     #[test]
     fn rows_of_data_have_none_of_the_words() {
-        assert!(
-            groups_of_json(r#"{"rows":[{"id":17,"name":"Ada","city":"Den Haag","paid":true}]}"#).is_empty()
-        );
+        assert!(json_is_clean(r#"{"rows":[{"id":17,"name":"Ada","city":"Den Haag","paid":true}]}"#));
+    }
+
+    #[test]
+    fn two_words_count_only_near_each_other() {
+        assert!(scan("never forget it").unwrap().is_empty());
+        let far = format!("forget {} instructions", "x".repeat(1000));
+        assert!(scan(&far).unwrap().is_empty());
+        assert!(!scan("forget your instructions").unwrap().is_empty());
     }
 }
