@@ -5,7 +5,9 @@ use std::fmt;
 use interdict_mcp::edit::Edit;
 use interdict_mcp::json::Value;
 
-use crate::rules::RowRule;
+use crate::remove::remove;
+use crate::rules::{Over, RowRule};
+use crate::texts::mirror;
 
 /// More rows than may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +41,80 @@ pub struct Capped {
 
 /// Holds the rows of a result against a ceiling.
 ///
+/// Of several arrays that the path leads to (through `*`), the rows of all count together. A text that repeats the
+/// structured content, or a part of it, follows what is done to that; in another JSON text the path is followed anew.
+/// What is not JSON, as a table of lines, is not counted.
+///
 /// # Errors
 /// [`OverCeiling`] if there are more and the rule says so.
 pub fn cap(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
-    let _ = (result, rule);
-    Ok(Capped { missing: true, ..Capped::default() })
+    let structured = result.get("structuredContent");
+    let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
+    let mut edits = structured.map(|value| ceiling.cut(value, &rule.path)).unwrap_or_default();
+    let mut capped = ceiling.capped(rule)?;
+    let mirrored = mirror(result, structured, &edits);
+    // All other texts together have the same ceiling anew: they may say the same in other words.
+    let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
+    for text in &mirrored.others {
+        if let Some(document) = text.document() {
+            edits.extend(text.edited(&ceiling.cut(document.root(), &rule.path)));
+        }
+    }
+    let others = ceiling.capped(rule)?;
+    capped.rows = capped.rows.max(others.rows);
+    capped.cut = capped.cut.max(others.cut);
+    capped.missing &= others.missing;
+    edits.extend(mirrored.edits);
+    Ok(Capped { edits, ..capped })
 }
+
+/// Rows as they are counted.
+struct Ceiling {
+    max: u64,
+    /// Rows that may still pass.
+    left: u64,
+    rows: u64,
+    found: bool,
+}
+
+impl Ceiling {
+    /// Counts the rows of one document; the edits that take out those that are too many.
+    fn cut(&mut self, root: Value<'_>, path: &[String]) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for array in arrays(root, path) {
+            self.found = true;
+            let count = array.elements().count() as u64;
+            self.rows = self.rows.saturating_add(count);
+            let keep = count.min(self.left);
+            self.left -= keep;
+            edits.extend(remove(
+                array.elements().enumerate().map(|(at, row)| (at as u64 >= keep, row.span())),
+            ));
+        }
+        edits
+    }
+
+    fn capped(&self, rule: &RowRule) -> Result<Capped, OverCeiling> {
+        let cut = self.rows.saturating_sub(self.max);
+        if cut > 0 && rule.over == Over::Deny {
+            return Err(OverCeiling { rows: self.rows, max: self.max });
+        }
+        Ok(Capped { edits: Vec::new(), rows: self.rows, cut, missing: !self.found })
+    }
+}
+
+/// The arrays that a path leads to.
+fn arrays<'d>(root: Value<'d>, path: &[String]) -> Vec<Value<'d>> {
+    let mut values = vec![root];
+    for step in path {
+        values = match step.as_str() {
+            "*" => values.into_iter().flat_map(|value| value.elements()).collect(),
+            name => values.into_iter().filter_map(|value| value.get(name)).collect(),
+        };
+    }
+    values.retain(Value::is_array);
+    values
+}
+
+#[cfg(test)]
+mod tests;

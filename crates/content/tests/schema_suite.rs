@@ -1,5 +1,7 @@
 //! The official test suite of JSON Schema: what is not refused when it is compiled is judged as the suite says.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

@@ -5,6 +5,7 @@
 
 mod canonical;
 mod filter;
+mod judge;
 mod skeleton;
 
 use std::fmt;
@@ -20,6 +21,9 @@ pub use skeleton::skeleton;
 
 /// Longest definition that is told, in bytes of its canonical form.
 pub const MAX_DEFINITION_BYTES: usize = 64 << 10;
+
+/// Longest definitions of one list that are told, together.
+const MAX_TOLD_BYTES: usize = 1 << 20;
 
 /// What kind of entry a definition is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +133,20 @@ pub struct Listed {
     pub edits: Vec<Edit>,
     /// Every entry, also those that were shown.
     pub seen: Vec<Seen>,
+}
+
+impl Listed {
+    /// Keeps as many definitions as fit; of the others the digest has to do.
+    fn limit_definitions(&mut self) {
+        let mut left = MAX_TOLD_BYTES;
+        for seen in &mut self.seen {
+            let length = seen.definition.as_ref().map_or(0, String::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => seen.definition = None,
+            }
+        }
+    }
 }
 
 /// SHA-256 in hex of a tool's definition: the canonical form (RFC 8785) of those of its members that a model or a client

@@ -120,7 +120,7 @@ impl Divisor {
         let divisor = u128::from(self.digits);
         let digits = number.digits.bytes().map(|digit| u128::from(digit.wrapping_sub(b'0')));
         let rest = digits.fold(0, |rest, digit| (rest * 10 + digit) % divisor);
-        rest * power_of_ten(shift.unsigned_abs(), divisor) % divisor == 0
+        (rest * power_of_ten(shift.unsigned_abs(), divisor)).is_multiple_of(divisor)
     }
 }
 

@@ -222,11 +222,14 @@ fn one<'d>(compiler: &mut Compiler<'d>, schema: Value<'d>, name: &str) -> Read<O
 }
 
 fn in_place<'d>(compiler: &mut Compiler<'d>, schema: Value<'d>, all: &mut Vec<Keyword>) -> Read<()> {
-    const GROUPS: [(&str, fn(Vec<Id>) -> Keyword); 3] =
-        [("allOf", Keyword::AllOf), ("anyOf", Keyword::AnyOf), ("oneOf", Keyword::OneOf)];
-    for (name, keyword) in GROUPS {
+    for name in ["allOf", "anyOf", "oneOf"] {
         if let Some(schemas) = list(schema, name)? {
-            all.push(keyword(ids(compiler, schemas)?));
+            let ids = ids(compiler, schemas)?;
+            all.push(match name {
+                "allOf" => Keyword::AllOf(ids),
+                "anyOf" => Keyword::AnyOf(ids),
+                _ => Keyword::OneOf(ids),
+            });
         }
     }
     if let Some(id) = one(compiler, schema, "not")? {

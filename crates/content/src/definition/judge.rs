@@ -1,0 +1,178 @@
+//! What becomes of one entry of a list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interdict_mcp::json::Value;
+
+use super::{EntryKind, MAX_DEFINITION_BYTES, Seen, SeenState, canonical, digest_text, skeleton};
+use crate::injection::{Injection, Tier};
+use crate::profile::InjectionAction;
+use crate::rules::ListRules;
+
+/// Longest name or URI of an entry, in bytes.
+const MAX_NAME_BYTES: usize = 512;
+
+/// Judges the entries of one list, in their order.
+pub(super) struct Judge<'r> {
+    kind: EntryKind,
+    pins: Option<&'r BTreeMap<String, String>>,
+    permitted: Option<&'r [String]>,
+    rules: &'r ListRules,
+    injection: Option<&'r Injection>,
+    /// Names on earlier pages, and in this list.
+    before: &'r [String],
+    shown: BTreeSet<String>,
+    /// What the names of approved and shown entries look like; made when somebody asks.
+    looks: Option<BTreeSet<String>>,
+}
+
+impl<'r> Judge<'r> {
+    pub(super) fn new(
+        kind: EntryKind,
+        rules: &'r ListRules,
+        injection: Option<&'r Injection>,
+        before: &'r [String],
+    ) -> Self {
+        let (pins, permitted) = match kind {
+            EntryKind::Tool => (&rules.tools, &rules.permitted_tools),
+            EntryKind::Prompt => (&rules.prompts, &rules.permitted_prompts),
+            EntryKind::Resource | EntryKind::Template => (&rules.resources, &rules.permitted_resources),
+            EntryKind::Instructions => (&None, &None),
+        };
+        let (pins, permitted) = (pins.as_ref(), permitted.as_deref());
+        Self { kind, pins, permitted, rules, injection, before, shown: BTreeSet::new(), looks: None }
+    }
+
+    /// What becomes of an entry; it counts for those that follow.
+    pub(super) fn entry(&mut self, entry: Value<'_>) -> Seen {
+        let name = entry.get(self.name_member()).and_then(|name| name.as_str()).unwrap_or_default();
+        let digest = |judge: &Self, name, state| judge.seen(entry, name, state);
+        if !is_usable(&name) {
+            return digest(self, name.chars().take(64).collect(), SeenState::Misshapen);
+        }
+        let mut seen = digest(self, name.into_owned(), SeenState::Shown);
+        seen.state = self.state(entry, &seen);
+        if seen.state.is_shown() {
+            self.shown.insert(seen.name.clone());
+            if let Some(looks) = &mut self.looks {
+                looks.insert(skeleton(&seen.name));
+            }
+        }
+        if !seen.state.is_news() {
+            seen.definition = None;
+        }
+        seen
+    }
+
+    fn name_member(&self) -> &'static str {
+        match self.kind {
+            EntryKind::Resource => "uri",
+            EntryKind::Template => "uriTemplate",
+            _ => "name",
+        }
+    }
+
+    fn state(&mut self, entry: Value<'_>, seen: &Seen) -> SeenState {
+        if !self.is_permitted(&seen.name) {
+            return SeenState::NotPermitted;
+        }
+        // Of two entries with one name, a client takes the first or the last.
+        if self.shown.contains(&seen.name) {
+            return SeenState::Misshapen;
+        }
+        let pin = self.pins.and_then(|pins| pins.get(&seen.name));
+        if pin == Some(&seen.digest) {
+            return SeenState::Shown;
+        }
+        if self.before.contains(&seen.name) {
+            return SeenState::Misshapen;
+        }
+        if self.is_poisoned(entry) {
+            return SeenState::Poisoned;
+        }
+        match (self.pins, pin) {
+            (None, _) => SeenState::Shown,
+            (Some(_), Some(_)) => SeenState::Changed,
+            (Some(_), None) => self.unknown(&seen.name),
+        }
+    }
+
+    fn unknown(&mut self, name: &str) -> SeenState {
+        if self.kind == EntryKind::Tool && !follows_guidance(name) {
+            return SeenState::Misshapen;
+        }
+        if self.is_confusable(name) {
+            return SeenState::Confusable;
+        }
+        if self.rules.trust_first { SeenState::ShownNew } else { SeenState::New }
+    }
+
+    /// The instructions of a server. They are pinned once they, or tools, are.
+    pub(super) fn instructions(&self, text: Value<'_>) -> Seen {
+        let mut seen = self.seen(text, String::new(), SeenState::Shown);
+        seen.state = match &self.rules.instructions {
+            _ if text.as_str().is_none() => SeenState::Misshapen,
+            Some(pin) if *pin == seen.digest => SeenState::Shown,
+            _ if self.is_poisoned(text) => SeenState::Poisoned,
+            Some(_) => SeenState::Changed,
+            None if self.rules.tools.is_none() => SeenState::Shown,
+            None if self.rules.trust_first => SeenState::ShownNew,
+            None => SeenState::New,
+        };
+        if !seen.state.is_news() {
+            seen.definition = None;
+        }
+        seen
+    }
+
+    pub(super) fn seen(&self, entry: Value<'_>, name: String, state: SeenState) -> Seen {
+        let text = canonical(self.kind, entry);
+        let digest = digest_text(&text);
+        let definition = Some(text).filter(|text| text.len() <= MAX_DEFINITION_BYTES);
+        Seen { kind: self.kind, name, digest, state, definition }
+    }
+
+    fn is_permitted(&self, name: &str) -> bool {
+        let Some(permitted) = self.permitted else { return true };
+        permitted.iter().any(|rule| match (self.kind, rule.strip_suffix('*')) {
+            (EntryKind::Resource, prefix) => name.starts_with(prefix.unwrap_or(rule)),
+            (EntryKind::Template, prefix) => {
+                // It may lead into what is permitted; what it is filled with is judged when it is read.
+                let (prefix, fixed) = (prefix.unwrap_or(rule), name.split('{').next().unwrap_or_default());
+                fixed.starts_with(prefix) || prefix.starts_with(fixed)
+            }
+            (_, Some(prefix)) => name.starts_with(prefix),
+            (_, None) => name == rule,
+        })
+    }
+
+    fn is_poisoned(&self, entry: Value<'_>) -> bool {
+        let marks = self.injection.map(|injection| injection.inspect_definition(entry)).unwrap_or_default();
+        marks.iter().any(|mark| mark.tier != Tier::Lexical && mark.action == InjectionAction::Quarantine)
+    }
+
+    /// Whether an unknown name looks like one that is approved or was shown. URIs are not asked: many honest ones
+    /// differ in a digit.
+    fn is_confusable(&mut self, name: &str) -> bool {
+        if !matches!(self.kind, EntryKind::Tool | EntryKind::Prompt) {
+            return false;
+        }
+        let (pins, before, shown) = (self.pins, self.before, &self.shown);
+        let looks = self.looks.get_or_insert_with(|| {
+            let pinned = pins.into_iter().flat_map(BTreeMap::keys);
+            pinned.chain(before).chain(shown).map(|name| skeleton(name)).collect()
+        });
+        looks.contains(&skeleton(name))
+    }
+}
+
+/// Whether a name can be said and compared at all.
+fn is_usable(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
+}
+
+/// The guidance of MCP for the names of tools.
+fn follows_guidance(name: &str) -> bool {
+    name.len() <= 128
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
