@@ -8,7 +8,8 @@ mod bounds;
 mod members;
 mod values;
 
-const LIMITS: Limits = Limits { max_bytes: 8 << 20, max_depth: 64, max_tokens: 400_000, numbers: Numbers::Exact };
+const LIMITS: Limits =
+    Limits { max_bytes: 8 << 20, max_depth: 64, max_tokens: 400_000, numbers: Numbers::Exact };
 
 fn with<T>(text: &str, look: impl FnOnce(Value<'_>) -> T) -> T {
     look(Document::parse(text.as_bytes(), &LIMITS).unwrap().root())

@@ -6,18 +6,35 @@ use super::*;
 
 #[test]
 fn only_references_inside_of_the_schema_are_followed() {
-    for reference in ["https://example.com/s.json", "file:///etc/passwd", "other.json", "other.json#/a", "//x/y", "urn:x:y",
-        "http://json-schema.org/draft-07/schema#", "$defs/a"]
-    {
+    for reference in [
+        "https://example.com/s.json",
+        "file:///etc/passwd",
+        "other.json",
+        "other.json#/a",
+        "//x/y",
+        "urn:x:y",
+        "http://json-schema.org/draft-07/schema#",
+        "$defs/a",
+    ] {
         assert_eq!(code(&json!({"$ref": reference})), "schema.remote_ref", "{reference}");
-        assert_eq!(code(&json!({"properties": {"a": {"$dynamicRef": reference}}})), "schema.remote_ref", "{reference}");
+        assert_eq!(
+            code(&json!({"properties": {"a": {"$dynamicRef": reference}}})),
+            "schema.remote_ref",
+            "{reference}"
+        );
     }
-    for reference in ["#/$defs/a", "#a", "#/%24defs/a", "https://x.example/s#/$defs/a", "https://x.example/s#a"] {
+    for reference in
+        ["#/$defs/a", "#a", "#/%24defs/a", "https://x.example/s#/$defs/a", "https://x.example/s#a"]
+    {
         let schema = json!({"$id": "https://x.example/s", "$defs": {"a": {"$anchor": "a"}}, "items": {"$ref": reference}});
         assert_eq!(code(&schema), "fine", "{reference}");
     }
     for reference in ["#/$defs/b", "#b", "#/$defs/a/x", "#%zz", "#/items/00"] {
-        assert_eq!(code(&json!({"$defs": {"a": {}}, "$ref": reference})), "schema.dangling_ref", "{reference}");
+        assert_eq!(
+            code(&json!({"$defs": {"a": {}}, "$ref": reference})),
+            "schema.dangling_ref",
+            "{reference}"
+        );
     }
     assert_eq!(code(&json!({"items": {"$id": "https://x.example/other"}})), "schema.remote_ref");
     assert_eq!(code(&json!({"$schema": "https://x.example/dialect"})), "schema.dialect");
@@ -25,10 +42,27 @@ fn only_references_inside_of_the_schema_are_followed() {
 
 #[test]
 fn what_is_no_schema_is_refused() {
-    for text in ["", "{", "[]", "7", r#"{"a":1,"a":2}"#, r#"{"type":"any"}"#, r#"{"type":[]}"#, r#"{"properties":[]}"#,
-        r#"{"allOf":{}}"#, r#"{"items":7}"#, r#"{"maxLength":-1}"#, r#"{"maxLength":"1"}"#, r#"{"minimum":"1"}"#,
-        r#"{"required":"a"}"#, r#"{"required":[1]}"#, r#"{"pattern":1}"#, r#"{"multipleOf":0}"#, r#"{"$ref":1}"#, r#"{"$ref":"#/type","type":"object"}"#]
-    {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "7",
+        r#"{"a":1,"a":2}"#,
+        r#"{"type":"any"}"#,
+        r#"{"type":[]}"#,
+        r#"{"properties":[]}"#,
+        r#"{"allOf":{}}"#,
+        r#"{"items":7}"#,
+        r#"{"maxLength":-1}"#,
+        r#"{"maxLength":"1"}"#,
+        r#"{"minimum":"1"}"#,
+        r#"{"required":"a"}"#,
+        r#"{"required":[1]}"#,
+        r#"{"pattern":1}"#,
+        r#"{"multipleOf":0}"#,
+        r#"{"$ref":1}"#,
+        r##"{"$ref":"#/type","type":"object"}"##,
+    ] {
         assert!(Validator::new(text).is_err(), "{text}");
     }
     assert!(Validator::new("true").is_ok());
@@ -48,7 +82,9 @@ fn schemas_that_are_too_deep_or_too_many_are_refused() {
 
 #[test]
 fn patterns_that_cannot_run_in_linear_time_or_bounded_memory_are_refused() {
-    for pattern in ["(?=a)b", r"(a)\1", "(((a{1,1000}){1,1000}){1,1000})", "(", &"a".repeat(MAX_PATTERN_BYTES + 1)] {
+    for pattern in
+        ["(?=a)b", r"(a)\1", "(((a{1,1000}){1,1000}){1,1000})", "(", &"a".repeat(MAX_PATTERN_BYTES + 1)]
+    {
         assert_eq!(code(&json!({"pattern": pattern})), "schema.pattern");
         assert_eq!(code(&json!({"patternProperties": {pattern: {}}})), "schema.pattern");
     }
@@ -63,14 +99,18 @@ fn patterns_that_cannot_run_in_linear_time_or_bounded_memory_are_refused() {
 fn a_schema_that_applies_itself_to_the_same_value_is_refused() {
     assert_eq!(code(&json!({"$ref": "#"})), "schema.cycle");
     assert_eq!(code(&json!({"allOf": [{"anyOf": [{"$ref": "#"}]}]})), "schema.cycle");
-    assert_eq!(code(&json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}})), "schema.cycle");
+    assert_eq!(
+        code(&json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}})),
+        "schema.cycle"
+    );
     assert_eq!(code(&json!({"dependentSchemas": {"a": {"if": {"$ref": "#"}}}})), "schema.cycle");
     assert_eq!(code(&json!({"properties": {"a": {"$ref": "#"}}, "items": {"$ref": "#"}})), "fine");
 }
 
 #[test]
 fn deep_values_of_recursive_schemas_end() {
-    let validator = Validator::new(r##"{"anyOf":[{"items":{"$ref":"#"},"type":"array"},{"type":"integer"}]}"##).unwrap();
+    let validator =
+        Validator::new(r##"{"anyOf":[{"items":{"$ref":"#"},"type":"array"},{"type":"integer"}]}"##).unwrap();
     let nested = |depth: usize, end: &str| format!("{}{end}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(verdict(&validator, &nested(64, "1")), "fine");
     assert_eq!(verdict(&validator, &nested(64, "\"\"")), "anyOf");
@@ -91,12 +131,23 @@ fn schemas_that_would_take_for_ever_run_out_of_budget() {
         defs.insert(format!("l{level}"), json!({"allOf": [next, next]}));
     }
     defs.insert("l60".into(), json!({"type": "integer"}));
-    for schema in [json!({"$defs": defs, "$ref": "#/$defs/l0"}), json!({"$defs": defs, "not": {"not": {"$ref": "#/$defs/l0"}}}),
-        json!({"$defs": defs, "not": {"$ref": "#/$defs/l0"}}), json!({"$defs": defs, "contains": {"$ref": "#/$defs/l0"}, "minContains": 0})]
-    {
-        let validator = Validator::new(&schema.to_string()).unwrap();
-        let (verdict, took) = timed(&validator, "[1]");
-        assert_eq!(if verdict == "type" { "budget" } else { &verdict }, "budget", "{schema:.40}");
+    let first = json!({"$ref": "#/$defs/l0"});
+    for (keyword, schema, value) in [
+        ("allOf", json!([first]), "1"),
+        ("not", first.clone(), "1"),
+        ("not", json!({"not": first}), "1"),
+        ("anyOf", json!([first, true]), "1"),
+        ("contains", first.clone(), "[1]"),
+        ("propertyNames", json!({"not": {"$ref": "#/$defs/l0"}}), "{\"a\":1}"),
+    ] {
+        let mut root = json!({"$defs": defs});
+        root[keyword] = schema;
+        if keyword == "propertyNames" {
+            root["$defs"]["l60"] = json!({"type": "string"});
+        }
+        let validator = Validator::new(&root.to_string()).unwrap();
+        let (verdict, took) = timed(&validator, value);
+        assert_eq!(verdict, "budget", "{keyword}");
         assert!(took < Duration::from_secs(5), "{took:?}");
     }
 }
@@ -104,7 +155,8 @@ fn schemas_that_would_take_for_ever_run_out_of_budget() {
 #[test]
 fn huge_enums_and_huge_values_are_checked_in_reasonable_time() {
     let values: Vec<_> = (0..50_000).map(|at| json!(format!("value {at}"))).collect();
-    let validator = Validator::new(&json!({"items": {"enum": values}, "uniqueItems": true}).to_string()).unwrap();
+    let validator =
+        Validator::new(&json!({"items": {"enum": values}, "uniqueItems": true}).to_string()).unwrap();
     let (verdict, took) = timed(&validator, &json!(values).to_string());
     assert_eq!(verdict, "fine");
     assert!(took < Duration::from_secs(5), "{took:?}");
