@@ -11,8 +11,9 @@ use authz_server::audit::{AuditLog, AuditMetrics, Layout, LogReader, NewEntry, R
 use authz_server::clock::SystemClock;
 use authz_server::config::AuditConfig;
 use evidence::{House, RULES, call};
-use interdict_audit::commit::{DECISION, INPUT, commit};
+use interdict_audit::commit::{ARGS, DECISION, INPUT, commit};
 use interdict_audit::record::{AnyBody, Body, Entry, Kind, Verdict};
+use interdict_policy::Facts;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -116,7 +117,12 @@ async fn a_decision_that_the_bundle_does_not_make_is_found_although_every_commit
     let (id, salt) = (Uuid::now_v7(), [7; 32]);
     body.decision_id = id.to_string().into();
     body.input_commit = Some(commit(INPUT, &salt, facts.as_bytes()).into());
+    let judged: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(facts).unwrap();
+    let arguments = Facts::parse(judged[0].get().as_bytes()).unwrap().mcp.arguments.unwrap();
+    body.action.args.as_mut().unwrap().commit = commit(ARGS, &salt, arguments.get().as_bytes()).into();
     body.verdict = Verdict::Allow;
+    body.reason = "policy.house_allow".into();
+    body.reasons = vec!["policy.house_allow".into()];
     let judgement = &mut body.judgements[0];
     judgement.decision_commit = commit(DECISION, &salt, lie.as_bytes()).into();
     judgement.verdict = Verdict::Allow;

@@ -37,6 +37,6 @@ pub use self::checkpoints::TARGET as CHECKPOINT_TARGET;
 pub use self::directory::{Layout, SYSTEM_TENANT};
 pub use self::log::AuditLog;
 pub use self::metrics::AuditMetrics;
-pub use self::reader::{LogReader, StoredCheckpoint, StoredEntry, Unanswered};
+pub use self::reader::{LogReader, StoredCheckpoint, StoredEntry, Unanswered, decision_of};
 pub use self::rotate::rotate_key;
 pub use self::seal::open_sealed;

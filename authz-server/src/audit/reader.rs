@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use interdict_audit::merkle::tiles::Tiled;
 use interdict_audit::merkle::{Hash, HashSource, Subtree};
+use interdict_audit::record::{AnyBody, Entry};
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::failure::{self, NOT_FOUND};
+use super::failure::{self, CORRUPT, NOT_FOUND};
 use super::rows;
 use super::schema::{self, EXPECTS_OUTCOME, IS_MISSING, IS_OUTCOME};
 use super::{AuditError, Layout};
@@ -22,6 +23,19 @@ pub struct StoredEntry {
     pub decision_id: Option<Uuid>,
     /// Its bytes.
     pub record: Vec<u8>,
+}
+
+/// The decision that a record is about, as the record itself says.
+#[must_use]
+pub fn decision_of(record: &[u8]) -> Option<Uuid> {
+    let text = match Entry::read(record).ok()?.body().ok()? {
+        AnyBody::Decision(body) => body.decision_id,
+        AnyBody::Outcome(body) => body.decision_id,
+        AnyBody::OutcomeMissing(body) => body.decision_id,
+        AnyBody::ReplayDifference(body) => body.decision_id,
+        _ => return None,
+    };
+    Uuid::try_parse(&text).ok()
 }
 
 /// A checkpoint as it is stored.
@@ -136,7 +150,7 @@ impl LogReader {
     /// # Errors
     /// As every read.
     pub fn by_decision(&self, decision: Uuid) -> Result<Vec<StoredEntry>, AuditError> {
-        let mut found = Vec::new();
+        let mut found: Vec<StoredEntry> = Vec::new();
         self.each(
             "SELECT seq, decision_id, record FROM entries WHERE decision_id = ?1 ORDER BY seq",
             [decision.as_bytes().as_slice()],
@@ -145,7 +159,14 @@ impl LogReader {
                 ControlFlow::Continue(())
             },
         )?;
-        Ok(found)
+        // The index is in no hash: whoever can write the database can let it point elsewhere.
+        match found.iter().find(|entry| decision_of(&entry.record) != Some(decision)) {
+            None => Ok(found),
+            Some(entry) => Err(AuditError::new(
+                CORRUPT,
+                format!("entry {} is indexed as another decision: the database was changed", entry.seq),
+            )),
+        }
     }
 
     /// What replay of an entry needs; `None` when it had nothing sealed.

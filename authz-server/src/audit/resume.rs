@@ -34,7 +34,7 @@ pub(crate) fn open(sequencer: &Sequencer) -> Result<Writer, AuditError> {
             .map_or(Ok(()), super::directory::sync_folder)
             .map_err(|error| failure::of_io(&error, "sync"))?;
     }
-    Ok(Writer::new(file, tenant, connection, chain, common.every))
+    Writer::new(file, tenant, connection, chain, common.every)
 }
 
 /// The checkpoint in `head.note`; there is none in a log that never had one.
@@ -124,7 +124,15 @@ fn check_head(
     last: Option<&Checkpoint>,
     head: Option<&Checkpoint>,
 ) -> Result<(), AuditError> {
-    let Some(head) = head else { return Ok(()) };
+    let Some(head) = head else {
+        if last.is_some() {
+            tracing::error!(
+                "head.note is missing beside a log that was signed: if somebody removed it, the log may have been cut; \
+                 compare it with a checkpoint that is kept elsewhere"
+            );
+        }
+        return Ok(());
+    };
     let size = last.map_or(0, |last| last.size);
     let what_to_do = "put the newer log.db back (with its -wal file), or keep this one as evidence and begin with an \
                       empty folder; a log that went on from here would contradict what was signed";

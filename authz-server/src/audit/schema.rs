@@ -1,9 +1,11 @@
 //! The database of one tenant: its tables, its settings, who it belongs to.
 
 use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::AuditError;
@@ -45,6 +47,9 @@ CREATE TABLE tiles (place INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, at INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 ";
+
+/// What [`SCHEMA`] makes, sorted.
+const NAMES: [&str; 5] = ["about", "by_decision", "checkpoints", "entries", "tiles"];
 
 /// The row of a tile: level in the upper bits, index in the lower ones.
 pub(crate) fn place(level: u8, index: u64) -> Option<i64> {
@@ -100,6 +105,10 @@ fn prepare(connection: &mut Connection, tenant: &str) -> Result<(), Problem> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "foreign_keys", false)?;
+    // What others put into the schema must not act in our name: a trigger could make a record vanish that was inserted.
+    for off in [DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW] {
+        connection.set_db_config(off, false)?;
+    }
     connection.set_prepared_statement_cache_capacity(32);
     migrate(connection, tenant)
 }
@@ -129,6 +138,14 @@ fn migrate(connection: &mut Connection, tenant: &str) -> Result<(), Problem> {
         .optional()?;
     if owner.as_deref() != Some(tenant) {
         return Err(Problem::Other(CORRUPT, "is the log of another tenant".to_owned()));
+    }
+    let names: Vec<String> = transaction
+        .prepare("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if names != NAMES {
+        let message = "has tables, indexes or triggers that are not the log's".to_owned();
+        return Err(Problem::Other(CORRUPT, message));
     }
     transaction.commit().map_err(Problem::from)
 }
@@ -167,11 +184,52 @@ fn immutable(file: &Path) -> String {
     format!("file:{path}?immutable=1")
 }
 
+/// Which files a database is made of, to notice that they were moved, removed or replaced while they are open: what is
+/// written then is in files that nobody finds any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Files {
+    database: PathBuf,
+    wal: PathBuf,
+    identity: [(u64, u64); 2],
+}
+
+impl Files {
+    /// The files of a database that is open, right after it was opened.
+    pub(crate) fn of(database: &Path) -> Result<Self, AuditError> {
+        let (database, wal) = (database.to_owned(), wal_of(database));
+        let identity = [identity(&database)?, identity(&wal)?];
+        Ok(Self { database, wal, identity })
+    }
+
+    /// # Errors
+    /// `audit.corrupt` when one of them is not there any more or is another one.
+    pub(crate) fn check(&self) -> Result<(), AuditError> {
+        match (identity(&self.database), identity(&self.wal)) {
+            (Ok(database), Ok(wal)) if [database, wal] == self.identity => Ok(()),
+            _ => {
+                let message = "was moved, removed or replaced while it was open; put it back and restart";
+                Err(AuditError::new(CORRUPT, format!("{}: {message}", self.database.display())))
+            }
+        }
+    }
+}
+
+fn identity(file: &Path) -> Result<(u64, u64), AuditError> {
+    let about = std::fs::metadata(file)
+        .map_err(|error| failure::of_io(&error, &format!("{} cannot be looked at", file.display())))?;
+    Ok((about.dev(), about.ino()))
+}
+
+fn wal_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// The write-ahead log of a database that this process has open, at its full length. Closing and opening this file
 /// does no harm: SQLite's locks are on another one.
 pub(crate) fn grown_wal(file: &Path) -> Result<std::fs::File, AuditError> {
-    let mut name = file.as_os_str().to_owned();
-    name.push("-wal");
+    let name = wal_of(file);
     let grow = || {
         let wal = std::fs::OpenOptions::new().read(true).append(true).open(&name)?;
         let length = wal.metadata()?.len();
@@ -208,6 +266,47 @@ mod tests {
         let text = folder.path().join("text.db");
         std::fs::write(&text, "not a database, but long enough to be taken for one ".repeat(40)).unwrap();
         assert_eq!(open(&text, "acme").unwrap_err().code, CORRUPT);
+    }
+
+    #[test]
+    fn a_database_with_more_in_it_than_the_log_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        drop(open(&file, "acme").unwrap());
+        let trigger = "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END";
+        Connection::open(&file).unwrap().execute_batch(trigger).unwrap();
+        assert_eq!(open(&file, "acme").unwrap_err().code, CORRUPT);
+    }
+
+    #[test]
+    fn a_trigger_put_into_an_open_log_does_not_act_on_what_the_server_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        let writer = open(&file, "acme").unwrap();
+        let triggers = "CREATE TRIGGER t BEFORE INSERT ON checkpoints BEGIN SELECT raise(ignore); END;
+                        CREATE TRIGGER u AFTER INSERT ON checkpoints BEGIN DELETE FROM checkpoints; END;";
+        Connection::open(&file).unwrap().execute_batch(triggers).unwrap();
+        writer.execute("INSERT INTO checkpoints VALUES (1, 2, 'n')", []).unwrap();
+        let count: i64 = writer.query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn a_database_that_is_moved_or_whose_write_ahead_log_is_replaced_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        let _open = open(&file, "acme").unwrap();
+        let files = Files::of(&file).unwrap();
+        assert_eq!(files.check(), Ok(()));
+        for moved in [file.clone(), wal_of(&file)] {
+            let aside = folder.path().join("aside");
+            std::fs::rename(&moved, &aside).unwrap();
+            assert_eq!(files.check().unwrap_err().code, CORRUPT);
+            std::fs::write(&moved, "").unwrap();
+            assert_eq!(files.check().unwrap_err().code, CORRUPT, "another file of this name");
+            std::fs::rename(&aside, &moved).unwrap();
+            assert_eq!(files.check(), Ok(()));
+        }
     }
 
     #[test]

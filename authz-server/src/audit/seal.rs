@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use interdict_audit::hex;
 use jiff::Timestamp;
@@ -17,15 +18,25 @@ use super::AuditError;
 use super::directory::{Layout, create_private_folder, open_private, sync_folder};
 use super::failure::{self, BAD_KEY, CORRUPT, INPUTS_ERASED, UNAVAILABLE};
 
-/// Days since 1970 in front of the nonce: which key it was.
+/// Days since 1970 come first: whose day the key is of.
 const DAY_BYTES: usize = 4;
+
+/// Then the beginning of the key's hash: a day whose key was destroyed may get another one.
+const KEY_ID_BYTES: usize = 8;
+
+/// The key of a day.
+#[derive(Debug)]
+struct DayKey {
+    id: [u8; KEY_ID_BYTES],
+    key: LessSafeKey,
+}
 
 /// Seals what is recorded of one tenant. Of two days it remembers the later one.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     layout: Layout,
     tenant: String,
-    today: Mutex<Option<(Date, LessSafeKey)>>,
+    today: Mutex<Option<(Date, DayKey)>>,
 }
 
 impl Sealer {
@@ -33,7 +44,7 @@ impl Sealer {
         Self { layout, tenant: tenant.to_owned(), today: Mutex::new(None) }
     }
 
-    /// Day, nonce, ciphertext and tag.
+    /// Day, key id, nonce, ciphertext and tag.
     pub(crate) fn seal(
         &self,
         decision: Option<Uuid>,
@@ -44,19 +55,21 @@ impl Sealer {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
         let aad = additional(&self.tenant, decision);
-        self.with_key(day, |key| {
-            let nonce = Nonce::assume_unique_for_key(nonce);
-            key.seal_in_place_append_tag(nonce, Aad::from(&aad), &mut plain)
-        })?
-        .map_err(|_| AuditError::new(UNAVAILABLE, "the input cannot be sealed"))?;
-        let mut sealed = Vec::with_capacity(DAY_BYTES + NONCE_LEN + plain.len());
+        let id = self
+            .with_key(day, |DayKey { id, key }| {
+                let nonce = Nonce::assume_unique_for_key(nonce);
+                key.seal_in_place_append_tag(nonce, Aad::from(&aad), &mut plain).map(|()| *id)
+            })?
+            .map_err(|_| AuditError::new(UNAVAILABLE, "the input cannot be sealed"))?;
+        let mut sealed = Vec::with_capacity(DAY_BYTES + KEY_ID_BYTES + NONCE_LEN + plain.len());
         sealed.extend_from_slice(&number_of(day).to_be_bytes());
+        sealed.extend_from_slice(&id);
         sealed.extend_from_slice(&nonce);
         sealed.append(&mut plain);
         Ok(sealed)
     }
 
-    fn with_key<T>(&self, day: Date, work: impl FnOnce(&LessSafeKey) -> T) -> Result<T, AuditError> {
+    fn with_key<T>(&self, day: Date, work: impl FnOnce(&DayKey) -> T) -> Result<T, AuditError> {
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         match &*today {
             Some((of, key)) if *of == day => Ok(work(key)),
@@ -88,14 +101,16 @@ pub fn open_sealed(
 ) -> Result<Vec<u8>, AuditError> {
     let broken = || AuditError::new(CORRUPT, "the sealed input is not what was sealed for this decision");
     let (day, rest) = sealed.split_first_chunk::<DAY_BYTES>().ok_or_else(broken)?;
+    let (id, rest) = rest.split_first_chunk::<KEY_ID_BYTES>().ok_or_else(broken)?;
     let (nonce, cipher) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(broken)?;
     let day = day_from(u32::from_be_bytes(*day)).ok_or_else(broken)?;
-    let key = read_key(layout, tenant, day)?.ok_or_else(|| {
+    let key = read_key(layout, tenant, day)?.filter(|key| key.id == *id).ok_or_else(|| {
         AuditError::new(INPUTS_ERASED, format!("inputs erased: the key of {day} was destroyed"))
     })?;
     let mut plain = cipher.to_vec();
     let aad = additional(tenant, decision);
     let length = key
+        .key
         .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(&aad), &mut plain)
         .map_err(|_| broken())?
         .len();
@@ -159,7 +174,7 @@ fn key_file(layout: &Layout, tenant: &str, day: Date) -> Result<PathBuf, AuditEr
     Ok(layout.keys(tenant)?.join(format!("{day}.key")))
 }
 
-fn read_key(layout: &Layout, tenant: &str, day: Date) -> Result<Option<LessSafeKey>, AuditError> {
+fn read_key(layout: &Layout, tenant: &str, day: Date) -> Result<Option<DayKey>, AuditError> {
     let file = key_file(layout, tenant, day)?;
     let text = match std::fs::read_to_string(&file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -171,11 +186,13 @@ fn read_key(layout: &Layout, tenant: &str, day: Date) -> Result<Option<LessSafeK
         .ok_or_else(|| AuditError::new(BAD_KEY, format!("{} must hold 64 hex digits", file.display())))?;
     let key = UnboundKey::new(&AES_256_GCM, &bytes)
         .map_err(|_| AuditError::new(BAD_KEY, "the key cannot be used"))?;
-    Ok(Some(LessSafeKey::new(key)))
+    let hash = digest(&SHA256, &bytes);
+    let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
+    Ok(Some(DayKey { id, key: LessSafeKey::new(key) }))
 }
 
 /// The key of a day, made when there is none. It is on the disk before anything is sealed with it.
-fn make_key(layout: &Layout, tenant: &str, day: Date) -> Result<LessSafeKey, AuditError> {
+fn make_key(layout: &Layout, tenant: &str, day: Date) -> Result<DayKey, AuditError> {
     if let Some(key) = read_key(layout, tenant, day)? {
         return Ok(key);
     }
@@ -250,6 +267,12 @@ mod tests {
         assert!(!destroy_key(&layout, "acme", days[0]).unwrap());
         assert_eq!(open_sealed(&layout, "acme", None, &old).unwrap_err().code, INPUTS_ERASED);
         assert_eq!(open_sealed(&layout, "acme", None, &new).unwrap(), b"2");
+        // The day goes on, with another key: what was erased is erased and not changed.
+        let later = Sealer::new(layout.clone(), "acme")
+            .seal(None, b"4".to_vec(), at("2026-11-20T13:00:00Z"))
+            .unwrap();
+        assert_eq!(open_sealed(&layout, "acme", None, &later).unwrap(), b"4");
+        assert_eq!(open_sealed(&layout, "acme", None, &old).unwrap_err().code, INPUTS_ERASED);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::AuditError;
 use super::chain::{Chain, Linked};
 use super::failure::{self, CORRUPT, LOCKED, UNAVAILABLE};
-use super::schema;
+use super::schema::{self, Files};
 
 /// An entry without its place.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) chain: Chain,
     /// `None` after a failure: what is in the database is looked at again before anything is written.
     connection: Option<Connection>,
+    /// The files that were there when it was opened.
+    files: Files,
     /// Whether the connection syncs every commit.
     full: bool,
     every: bool,
@@ -65,8 +67,9 @@ impl Writer {
         connection: Connection,
         chain: Chain,
         every: bool,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, AuditError> {
+        Ok(Self {
+            files: Files::of(&file)?,
             file,
             tenant: tenant.to_owned(),
             chain,
@@ -75,7 +78,7 @@ impl Writer {
             every,
             #[cfg(test)]
             trouble: super::testing::Trouble::default(),
-        }
+        })
     }
 
     /// Whether the last write went well.
@@ -95,7 +98,9 @@ impl Writer {
         let first = self.chain.size();
         let full = self.every || drafts.clone().any(|draft| draft.at_once);
         let mark = self.chain.mark();
-        let written = self.set_full(full).and_then(|()| self.insert(drafts, now));
+        // Afterwards, because only then nothing can happen any more between the look and the write.
+        let written =
+            self.set_full(full).and_then(|()| self.insert(drafts, now)).and_then(|()| self.files.check());
         match written {
             Ok(()) => Ok(first),
             Err(error) => {
@@ -214,6 +219,11 @@ impl Writer {
         self.connection = None;
         #[cfg(test)]
         self.trouble.check()?;
+        // Never made anew: an empty one beside the old write-ahead log would spoil both.
+        if !self.file.exists() {
+            let message = format!("{} is gone; put it back and restart", self.file.display());
+            return Err(AuditError::new(CORRUPT, message));
+        }
         let connection = schema::open(&self.file, &self.tenant)?;
         connection.busy_timeout(Duration::ZERO).map_err(|error| failure::of_sqlite(&error, "reopening"))?;
         let end = self.chain.size();
@@ -231,6 +241,7 @@ impl Writer {
         if !fits {
             return Err(AuditError::new(CORRUPT, "the database does not end where this server left it"));
         }
+        self.files = Files::of(&self.file)?;
         self.connection = Some(connection);
         self.full = false;
         Ok(())
@@ -281,8 +292,11 @@ fn insert_row(connection: &Connection, draft: &Draft, linked: &Linked) -> Result
                 draft.sealed
             ])
         })
-        .map(drop)
         .map_err(|error| failure::of_sqlite(&error, "the entry cannot be stored"))
+        .and_then(|rows| match rows {
+            1 => Ok(()),
+            _ => Err(AuditError::new(CORRUPT, "the database took an entry and did not store it")),
+        })
 }
 
 /// Takes away what was never acknowledged. Nothing signed covers it: a checkpoint is made of the chain.

@@ -8,6 +8,7 @@ mod markdown;
 mod options;
 mod range;
 pub(in crate::cli) mod sealed;
+mod shown;
 mod text;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! What it says is checked and recorded; nothing else depends on it. Reporting twice changes nothing.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use interdict_audit::record;
 use interdict_proto::outcome::server::{Outcomes as Service, OutcomesServer};
@@ -147,6 +148,9 @@ fn read(outcome: &Outcome) -> Option<Told> {
         Ended::Reset => record::Ended::Reset,
         Ended::LocalReply => record::Ended::LocalReply,
     };
+    if !is_possible(id, Duration::from_micros(outcome.duration_us)) {
+        return None;
+    }
     if outcome.rpc_code.is_some() && rpc != record::Rpc::Error {
         return None;
     }
@@ -160,6 +164,16 @@ fn read(outcome: &Outcome) -> Option<Told> {
         bytes: outcome.bytes,
         duration_us: outcome.duration_us,
     })
+}
+
+/// A call cannot have taken longer than its decision is old; clocks of two machines differ a little. (The id is a UUID of
+/// version 7: it says when it was made.)
+fn is_possible(id: Uuid, took: Duration) -> bool {
+    const CLOCKS: Duration = Duration::from_secs(60);
+    let made = id.get_timestamp().map(|time| time.to_unix());
+    let Some((seconds, nanos)) = made else { return false };
+    let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    took <= age.saturating_sub(Duration::new(seconds, nanos)).saturating_add(CLOCKS)
 }
 
 impl Told {

@@ -55,6 +55,8 @@ pub(crate) struct Evidence {
     pub(super) who: Who,
     pub(super) path: String,
     pub(super) body_bytes: usize,
+    /// Tells requests with different paths or bodies apart.
+    pub(super) content: u64,
     pub(super) enforcer: enforcement::EnforcerKind,
     pub(super) enforcer_version: String,
     kind: Option<ActionKind>,
@@ -82,6 +84,7 @@ impl Default for Evidence {
             who: Who::default(),
             path: String::new(),
             body_bytes: 0,
+            content: 0,
             enforcer: enforcement::EnforcerKind::Native,
             enforcer_version: String::new(),
             kind: None,

@@ -23,6 +23,8 @@ pub(super) struct Asked<'a> {
     pub(super) agent: Option<&'a str>,
     pub(super) method: Option<&'a str>,
     pub(super) target: Option<&'a str>,
+    /// Tells requests with different paths or bodies apart.
+    pub(super) content: u64,
 }
 
 /// Remembers who asked what.
@@ -42,8 +44,10 @@ impl Repeats {
             return None;
         }
         let part = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let key = [asked.request_id.to_owned(), part(asked.agent), part(asked.method), part(asked.target)]
-            .join("\0");
+        let content = asked.content.to_string();
+        let key =
+            [asked.request_id.to_owned(), content, part(asked.agent), part(asked.method), part(asked.target)]
+                .join("\0");
         let first = self.0.get_with(key.into(), || id);
         (first != id).then_some(first)
     }
@@ -56,8 +60,13 @@ mod tests {
     #[test]
     fn a_second_check_of_one_request_names_the_first_and_another_request_none() {
         let repeats = Repeats::default();
-        let asked =
-            Asked { request_id: "r1", agent: Some("bot"), method: Some("tools/call"), target: Some("pay") };
+        let asked = Asked {
+            request_id: "r1",
+            agent: Some("bot"),
+            method: Some("tools/call"),
+            target: Some("pay"),
+            content: 7,
+        };
         let ids: Vec<_> = (0..4).map(|_| Uuid::now_v7()).collect();
         assert_eq!(repeats.first(asked, ids[0]), None);
         assert_eq!(repeats.first(asked, ids[1]), Some(ids[0]));
@@ -67,6 +76,7 @@ mod tests {
             Asked { agent: Some("bob"), ..asked },
             Asked { method: Some("prompts/get"), ..asked },
             Asked { target: None, ..asked },
+            Asked { content: 8, ..asked },
         ] {
             assert_eq!(repeats.first(other, ids[3]), None, "{other:?}");
         }
@@ -75,7 +85,7 @@ mod tests {
     #[test]
     fn requests_without_an_id_are_each_their_own() {
         let repeats = Repeats::default();
-        let asked = Asked { request_id: "", agent: None, method: None, target: None };
+        let asked = Asked { request_id: "", agent: None, method: None, target: None, content: 0 };
         assert_eq!(repeats.first(asked, Uuid::now_v7()), None);
         assert_eq!(repeats.first(asked, Uuid::now_v7()), None);
     }

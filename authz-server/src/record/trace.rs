@@ -1,6 +1,7 @@
 //! One decision being made, and the certainty that it is recorded once, whatever becomes of its caller.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use interdict_audit::record::Stage;
@@ -16,7 +17,7 @@ use super::repeats::Asked;
 use crate::audit::{AuditError, NewEntry};
 use crate::decide::Judged;
 use crate::identity::Identity;
-use crate::request::Request;
+use crate::request::{BodyState, Request};
 use crate::telemetry::metrics::{InFlight, Metrics};
 
 /// What was recorded of a caller that went away.
@@ -50,6 +51,16 @@ enum Entry {
     Done(Fared),
 }
 
+/// A keyed hash of the whole path and body, good in this process alone.
+fn content_of(request: &Request) -> u64 {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let body: &[u8] = match &request.http.body {
+        BodyState::Raw(bytes) => bytes,
+        BodyState::Missing | BodyState::Partial => &[],
+    };
+    KEYS.hash_one((&request.http.path, &request.http.method, body))
+}
+
 impl Trace {
     /// Opens the record of a request.
     pub(crate) fn of(request: &Request, recording: Option<&Arc<Recording>>, metrics: &Arc<Metrics>) -> Self {
@@ -65,6 +76,7 @@ impl Trace {
         // Without its query: clients put secrets there. The sealed facts have it.
         evidence.path = short_path(request.http.path_alone());
         evidence.body_bytes = request.http.body_bytes();
+        evidence.content = content_of(request);
         trace
     }
 
@@ -207,6 +219,7 @@ impl Trace {
                 agent: event.agent.as_deref(),
                 method: event.method,
                 target: self.evidence.target(),
+                content: self.evidence.content,
             },
             self.uuid,
         );

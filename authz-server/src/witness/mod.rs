@@ -23,6 +23,7 @@ use std::time::Duration;
 use interdict_audit::checkpoint::Checkpoint;
 use interdict_audit::merkle::{empty_root, verify_consistency};
 use interdict_audit::note::{Cosigner, KeyKind, Note, Signature, VerifierKey};
+use interdict_audit::record::is_tenant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -49,10 +50,9 @@ pub struct KnownLog {
 impl KnownLog {
     fn covers(&self, origin: &str) -> bool {
         match self.origin.strip_suffix("/*") {
-            Some(above) => origin
-                .strip_prefix(above)
-                .and_then(|below| below.strip_prefix('/'))
-                .is_some_and(|below| !below.is_empty()),
+            Some(above) => {
+                origin.strip_prefix(above).and_then(|below| below.strip_prefix('/')).is_some_and(is_tenant)
+            }
             None => self.origin == origin,
         }
     }

@@ -29,10 +29,10 @@ pub enum Reading<'b> {
 
 /// Longest `:path`, query included. Every message of a batch is judged and recorded with it, so what Envoy takes (60 KiB
 /// of headers) would be multiplied.
-pub const MAX_PATH_BYTES: usize = 8 << 10;
+const MAX_PATH_BYTES: usize = 8 << 10;
 
 /// Most messages in a batch: each is judged by itself, on the time and memory of one request.
-pub const MAX_BATCH: usize = 100;
+const MAX_BATCH: usize = 100;
 
 /// Reads one HTTP request.
 ///

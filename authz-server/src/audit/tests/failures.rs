@@ -156,6 +156,26 @@ async fn a_database_that_does_not_end_where_the_server_left_it_is_not_written() 
     assert_eq!(is_down(&log), Some("audit.corrupt"));
 }
 
+/// Attack: the folder of a tenant, or a file in it, is moved away under a running server.
+#[tokio::test]
+async fn a_log_that_is_moved_away_is_not_written_and_goes_on_when_it_is_back() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(entry("acme", 0)).await.unwrap();
+    let folder = place.layout().tenant("acme").unwrap();
+    let aside = folder.with_extension("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    assert_eq!(log.append(entry("acme", 1)).await.unwrap_err().code, "audit.corrupt");
+    assert_eq!(is_down(&log), Some("audit.corrupt"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::rename(&aside, &folder).unwrap();
+    eventually("the log goes on", || is_down(&log).is_none()).await;
+    log.append(entry("acme", 2)).await.unwrap();
+    log.close();
+    let kept = numbers(&place.verified("acme"));
+    assert!(kept.contains(&0) && kept.contains(&2) && !kept.contains(&1), "{kept:?}");
+}
+
 #[tokio::test]
 async fn more_entries_than_may_wait_are_refused_and_counted() {
     let place = Place::new();

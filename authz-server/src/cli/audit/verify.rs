@@ -1,5 +1,7 @@
 //! `interdict audit verify`: the whole log, through the same door as an auditor's.
 
+use std::ops::ControlFlow;
+
 use clap::Args;
 use interdict_audit::verify::{Report, Verdict, verify};
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::package::Plan;
 use super::place::readers;
 use super::scratch::Scratch;
 use super::{Place, refused};
-use crate::audit::{Layout, LogReader};
+use crate::audit::{Layout, LogReader, decision_of};
 use crate::cli::{Failure, plain};
 
 pub(super) const HELP: &str = "\
@@ -79,6 +81,7 @@ fn check(layout: &Layout, reader: &LogReader) -> Result<Option<Report>, Failure>
             ))),
         };
     };
+    let lost = head.is_none() && reader.checkpoints(None, 2).map_err(refused)?.len() > 1;
     let segments = if anchor.size == 0 { Vec::new() } else { vec![(0, anchor.size)] };
     let plan = Plan {
         layout,
@@ -91,9 +94,29 @@ fn check(layout: &Layout, reader: &LogReader) -> Result<Option<Report>, Failure>
     };
     let scratch = Scratch::temporary()?;
     plan.write(scratch.path())?;
-    let report = verify(scratch.path(), None, true)
+    let mut report = verify(scratch.path(), None, true)
         .map_err(|error| Failure::failed(format!("{}: {error}", error.code)))?;
+    check_index(reader, &mut report)?;
+    // Written after every checkpoint: it is missing only between the first checkpoint and the first file.
+    if lost {
+        let message =
+            "the log was signed more than once and head.note is not beside it: it may have been cut";
+        report.find("audit.no_head", None, message);
+    }
     Ok(Some(report))
+}
+
+/// The index by decision is in no hash, and `show`, `export` and `replay` find entries by it.
+fn check_index(reader: &LogReader, report: &mut Report) -> Result<(), Failure> {
+    let size = report.size;
+    let read = reader.range(0, size, |stored| {
+        if decision_of(&stored.record) != stored.decision_id {
+            let message = "the index of the database names another decision than the record";
+            report.find("audit.index", Some(stored.seq), message);
+        }
+        ControlFlow::Continue(())
+    });
+    read.map_err(refused)
 }
 
 fn print(report: &Report, uncovered: u64) {

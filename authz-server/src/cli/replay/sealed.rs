@@ -1,12 +1,12 @@
 //! The sealed input of a decision, opened and held against what its record committed to.
 
 use interdict_audit::commit::{DECISION, INPUT, SALT_BYTES, commit};
-use interdict_audit::record::{Decision, Judgement, Verdict};
-use interdict_policy::Decision as Said;
+use interdict_audit::record::Decision;
+use interdict_policy::{Decision as Said, Facts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::NotTestable;
+use super::{NotTestable, shown};
 use crate::audit::{LogReader, StoredEntry};
 
 /// Why there is no input to work with.
@@ -53,7 +53,7 @@ pub(in crate::cli) fn open(
             code => return Err(not_testable(code, error.message)),
         },
     };
-    unpack(&plain, input_commit, &body.judgements).map_err(|what| Closed::Tampered(what.to_owned()))
+    unpack(&plain, input_commit, body).map_err(|what| Closed::Tampered(what.to_owned()))
 }
 
 fn not_testable(code: &'static str, message: impl Into<String>) -> Closed {
@@ -61,7 +61,8 @@ fn not_testable(code: &'static str, message: impl Into<String>) -> Closed {
 }
 
 /// Every byte of it is bound: the facts by one commitment, each decision by its own.
-fn unpack(plain: &[u8], input_commit: &str, judgements: &[Judgement<'_>]) -> Result<Opened, &'static str> {
+fn unpack(plain: &[u8], input_commit: &str, body: &Decision<'_>) -> Result<Opened, &'static str> {
+    let judgements = &body.judgements;
     let malformed = "the sealed input is none";
     let (salt, text) = plain.split_first_chunk::<SALT_BYTES>().ok_or(malformed)?;
     let text: Text<'_> = serde_json::from_slice(text).map_err(|_| malformed)?;
@@ -76,37 +77,26 @@ fn unpack(plain: &[u8], input_commit: &str, judgements: &[Judgement<'_>]) -> Res
     if facts.len() != judgements.len() || decisions.len() != judgements.len() {
         return Err("the record has another number of judgements than the sealed input");
     }
+    let mut said: Vec<Said> = Vec::with_capacity(decisions.len());
     for (decision, judgement) in decisions.iter().zip(judgements) {
         if commit(DECISION, salt, decision.get().as_bytes()) != *judgement.decision_commit {
             return Err("a sealed decision is not the one that the record commits to");
         }
-        let said: Said = serde_json::from_str(decision.get()).map_err(|_| malformed)?;
-        if !shows(judgement, &said) {
-            return Err(
-                "the record shows another verdict or other reasons than the decision that it commits to",
-            );
-        }
+        said.push(serde_json::from_str(decision.get()).map_err(|_| malformed)?);
+    }
+    // Facts that do not read are told when they are judged.
+    let read: Result<Vec<Facts>, _> = facts.iter().map(|text| Facts::parse(text.get().as_bytes())).collect();
+    let about = read.ok().and_then(|read| shown::about_otherwise(body, &read, salt));
+    if let Some(what) = shown::judged_otherwise(body, &said).or(about) {
+        return Err(what);
     }
     Ok(Opened { facts, decisions })
 }
 
-/// What is readable in the record is what was committed to. The record may have cut a long list of reasons.
-fn shows(judgement: &Judgement<'_>, said: &Said) -> bool {
-    let verdict = match said.verdict {
-        interdict_policy::Verdict::Allow => Verdict::Allow,
-        interdict_policy::Verdict::Deny => Verdict::Deny,
-        interdict_policy::Verdict::Intercept => Verdict::Intercept,
-    };
-    let pairs = judgement.reasons.iter().zip(&said.reasons);
-    verdict == judgement.verdict
-        && judgement.reasons.len() <= said.reasons.len()
-        && (judgement.reasons.is_empty() == said.reasons.is_empty())
-        && pairs.into_iter().all(|(shown, said)| shown.code == said.code.as_str())
-        && judgement.obligations.len() == said.obligations.len()
-}
-
 #[cfg(test)]
 mod tests {
+    use interdict_audit::record::{Judgement, Verdict};
+
     use super::*;
 
     const FACTS: &str = r#"[{"n":1.50}]"#;
@@ -131,9 +121,25 @@ mod tests {
         }
     }
 
-    fn what(plain: &[u8], judgements: &[Judgement<'_>]) -> &'static str {
+    fn body(judgements: &[Judgement<'static>]) -> Decision<'static> {
+        let line = include_str!("../../../../crates/audit/tests/examples.jsonl").lines().find_map(|line| {
+            let entry = interdict_audit::record::Entry::read(line.as_bytes()).unwrap();
+            match entry.body().unwrap() {
+                interdict_audit::record::AnyBody::Decision(body) => Some(*body),
+                _ => None,
+            }
+        });
+        let mut body = line.unwrap();
+        body.policy.as_mut().unwrap().bundle = "b".into();
+        (body.verdict, body.reason, body.reasons) =
+            (Verdict::Allow, "policy.ok".into(), vec!["policy.ok".into()]);
+        body.judgements = judgements.to_vec();
+        body
+    }
+
+    fn what(plain: &[u8], judgements: &[Judgement<'static>]) -> &'static str {
         let committed = commit(INPUT, &[7; SALT_BYTES], FACTS.as_bytes());
-        unpack(plain, &committed, judgements).err().unwrap_or("whole")
+        unpack(plain, &committed, &body(judgements)).err().unwrap_or("whole")
     }
 
     #[test]
