@@ -1,0 +1,1 @@
+"""Measures the detectors of crates/content on public corpora: `make corpus`."""
