@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use tokio::task::{JoinError, JoinHandle};
 
 use super::{BundleKeeper, Look};
 
 /// How often the age of the bundle is looked at.
 const AGE_PERIOD: Duration = Duration::from_secs(1);
+/// How long reading a bundle may take before that is an error in the log, again and again.
+const LONG_LOOK: Duration = Duration::from_secs(60);
 /// Longest time between two looks at a source that cannot be had.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 
@@ -28,7 +31,8 @@ impl BundleKeeper {
         loop {
             tokio::time::sleep(self.pause(period, failures)).await;
             let keeper = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || (keeper.look(), keeper.cannot_be_had())).await {
+            let look = tokio::task::spawn_blocking(move || (keeper.look(), keeper.cannot_be_had()));
+            match patiently(look).await {
                 Ok((Look::Refused | Look::Unchanged, true)) => failures += 1,
                 Ok(_) => failures = 0,
                 Err(error) => tracing::error!(error = %error, "looking at the bundle failed"),
@@ -59,6 +63,20 @@ impl BundleKeeper {
             return period;
         }
         jittered(backed_off(period, failures), random_byte())
+    }
+}
+
+/// Waits, and says so when it takes long: the bundle in force stays, and nothing else would tell that nobody looks for
+/// another one.
+async fn patiently<T>(mut look: JoinHandle<T>) -> Result<T, JoinError> {
+    loop {
+        match tokio::time::timeout(LONG_LOOK, &mut look).await {
+            Ok(done) => return done,
+            Err(_) => tracing::error!(
+                seconds = LONG_LOOK.as_secs(),
+                "reading the bundle takes long; the one in force stays until it is done"
+            ),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod folder;
 mod guards;
 mod kept;
 mod manifest;
+mod nesting;
 mod ordering;
 mod program;
 mod rego;

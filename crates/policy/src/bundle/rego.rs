@@ -76,6 +76,10 @@ pub(crate) struct Ordering {
 
 /// The syntax tree of a text that stands in `file`.
 pub(crate) fn tree(file: &Path, text: &str) -> Result<Value, BundleError> {
+    if let Some(line) = super::nesting::too_deep(text) {
+        let message = "Brackets nest deeper than 14, or too much of them does; name the inner parts.";
+        return Err(BundleError::new("bundle.too_nested", message).at(file, Some(line)));
+    }
     let mut engine = Engine::new();
     engine
         .add_policy(file.display().to_string(), text.to_owned())
