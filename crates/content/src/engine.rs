@@ -1,11 +1,17 @@
-//! What one profile looks for, compiled, and the walk over a document.
+//! What one profile looks for, compiled, and what is found with it.
+
+mod compile;
+mod settle;
+mod walk;
 
 use std::fmt;
+use std::sync::Arc;
 
 use interdict_mcp::json::Value;
 
+use crate::detect::Detectors;
 use crate::finding::{Finding, SessionKey};
-use crate::profile::Profile;
+use crate::profile::{Action, Profile};
 
 pub use crate::detect::classes::{CLASSES, ClassInfo};
 
@@ -32,40 +38,65 @@ impl std::error::Error for ProfileError {}
 pub struct Scan {
     /// In the order of the document.
     pub findings: Vec<Finding>,
-    /// A bound was hit (depth of encodings, expansion, number of findings): there may be more. To be treated like a
-    /// finding that is denied.
+    /// A bound was hit (depth of nesting or of encodings, expansion, number of findings): there may be more. To be
+    /// treated like a finding that is denied.
     pub incomplete: bool,
 }
 
+/// A class that is looked for.
+struct Active {
+    name: Arc<str>,
+    action: Action,
+}
+
 /// Detectors of one profile, compiled once.
-#[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    /// The built-in classes in their order, then those of the operator. `None`: not looked for.
+    classes: Vec<Option<Active>>,
+    detectors: Detectors,
+    tail: usize,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.classes.iter().flatten().map(|class| (&class.name, class.action));
+        f.debug_map().entries(names).finish()
+    }
+}
 
 impl Engine {
     /// Compiles a profile.
     ///
     /// # Errors
     /// A [`ProfileError`] if the profile names what does not exist or asks for too much.
-    pub fn new(_profile: &Profile) -> Result<Engine, ProfileError> {
-        Ok(Engine {})
+    pub fn new(profile: &Profile) -> Result<Engine, ProfileError> {
+        compile::engine(profile)
     }
 
-    /// Looks through a value and everything below it, names of members included. Spans are offsets in the document.
+    /// Looks through a value and everything below it, names of members included. Spans are offsets in the value's
+    /// document; paths start at the value.
     #[must_use]
-    pub fn scan(&self, _value: Value<'_>, _key: &SessionKey) -> Scan {
-        Scan::default()
+    pub fn scan(&self, value: Value<'_>, key: &SessionKey) -> Scan {
+        let mut walk = walk::Walk::new(self, key);
+        walk.value(value, &walk::Step::Root, "");
+        walk.finish()
     }
 
     /// Looks through plain text. Spans are offsets in the text.
     #[must_use]
-    pub fn scan_text(&self, _text: &str, _key: &SessionKey) -> Scan {
-        Scan::default()
+    pub fn scan_text(&self, text: &str, key: &SessionKey) -> Scan {
+        let mut walk = walk::Walk::new(self, key);
+        walk.plain(text);
+        walk.finish()
     }
 
     /// Bytes of the end of a text that have to be kept and scanned together with what follows, so that a value
-    /// that straddles the two is found. At most 256.
+    /// that straddles the two is found. At most 256; longer values (private keys, long tokens) are found by their part.
     #[must_use]
     pub fn tail(&self) -> usize {
-        256
+        self.tail
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,10 @@ pub struct ExactSet {
     pub hashes: String,
     /// Number of words in the longest value (1 to 4).
     pub words: u8,
+    /// A Bloom filter over a cheap keyed hash of the same values, in base64, as `detect::exact::build` makes it. Without
+    /// it every word of every text costs an HMAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bloom: Option<String>,
 }
 
 /// What happens to text that reads like instructions, by tier.

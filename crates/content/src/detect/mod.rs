@@ -1,3 +1,286 @@
 //! Detectors: from a text to the values in it.
+//!
+//! [`sweep`] goes over a text once and calls the detectors at the places where something of theirs may start. What a
+//! detector then looks at is bounded, so that no text costs more than time in proportion to its length.
 
+mod card;
 pub mod classes;
+mod digits;
+mod email;
+pub mod exact;
+mod generic;
+mod hit;
+mod iban;
+mod ip;
+mod mrz;
+mod national;
+mod pattern;
+mod phone;
+mod sweep;
+mod text;
+mod token;
+mod vendor;
+
+use std::ops::Range;
+
+use self::classes::{Builtin, CLASSES};
+use self::digits::Cluster;
+use self::exact::Exact;
+pub(crate) use self::hit::{Found, Hit, MOST};
+pub(crate) use self::pattern::{Bad, Patterns};
+use self::sweep::{DIGIT, LONG, LOWER, UPPER, Visitor};
+pub(crate) use self::text::Text;
+use self::vendor::Formats;
+use crate::view::encoded;
+use crate::view::fold::{Fold, fold};
+use crate::view::textual;
+
+pub(crate) use self::phone::knows as knows_phones_of;
+
+/// What is looked for.
+pub(crate) struct Detectors {
+    /// A bit for every built-in class.
+    wanted: u64,
+    /// The same, by what calls for a detector.
+    calls: Calls,
+    formats: Formats,
+    regions: Vec<String>,
+    patterns: Option<Patterns>,
+    exact: Vec<Exact>,
+}
+
+/// Which kinds of places are of interest at all.
+#[derive(Default)]
+struct Calls {
+    /// Fewest digits of a cluster worth collecting.
+    digits: usize,
+    /// Tokens, keys and values of high entropy.
+    secrets: bool,
+    /// National numbers with letters.
+    letters: bool,
+}
+
+impl Detectors {
+    /// Of the classes for which `wanted` holds.
+    pub(crate) fn new(
+        wanted: impl Fn(Builtin) -> bool,
+        regions: Vec<String>,
+        patterns: Option<Patterns>,
+        exact: Vec<Exact>,
+    ) -> Self {
+        let all = (0u8..).zip(CLASSES).map(|(at, info)| (Builtin(at), info));
+        let on = |class: Builtin| wanted(class);
+        let bits =
+            all.clone().filter(|(class, _)| on(*class)).fold(0, |bits, (class, _)| bits | 1 << class.0);
+        let any = |family: &str| all.clone().any(|(class, info)| info.family == family && on(class));
+        let digits = match () {
+            () if on(Builtin::IP) => 4,
+            () if on(Builtin::PHONE) => 7,
+            () if any("national_id") => 9,
+            () if on(Builtin::PAN) => 12,
+            () => usize::MAX,
+        };
+        let calls = Calls { digits, secrets: any("secret"), letters: any("national_id") };
+        Self { wanted: bits, calls, formats: Formats::new(on), regions, patterns, exact }
+    }
+
+    fn wants(&self, class: Builtin) -> bool {
+        self.wanted >> class.0 & 1 == 1
+    }
+
+    /// Looks through one text. `scratch` is only there to be used again.
+    pub(crate) fn find(&self, text: &Text<'_>, scratch: &mut Scratch, found: &mut Found) {
+        let mut pass = Pass { detectors: self, found, groups: &mut scratch.groups, done: Done::default() };
+        sweep::sweep(text, &mut pass);
+        if !text.number && self.wants(Builtin::GENERIC_SECRET) {
+            generic::find_member(text, found);
+        }
+        if let Some(patterns) = &self.patterns {
+            patterns.find(text, found);
+        }
+        for exact in &self.exact {
+            exact.find(text, found);
+        }
+    }
+}
+
+/// Memory that is used again for every text.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    groups: Vec<Range<usize>>,
+}
+
+/// How far detectors have looked that look beyond the place they were called at.
+#[derive(Default)]
+struct Done {
+    digits: usize,
+    secret: usize,
+    encoded: usize,
+    colon: usize,
+    zone: usize,
+}
+
+/// One pass over one text.
+struct Pass<'p> {
+    detectors: &'p Detectors,
+    found: &'p mut Found,
+    groups: &'p mut Vec<Range<usize>>,
+    done: Done,
+}
+
+impl Visitor for Pass<'_> {
+    fn word(&mut self, text: &Text<'_>, word: Range<usize>, kinds: u8) {
+        if kinds & DIGIT != 0 {
+            self.digits(text, &word);
+            if self.detectors.calls.letters {
+                let detectors = self.detectors;
+                national::find_letters(text, &word, |class| detectors.wants(class), self.found);
+            }
+        }
+        let armour = text.before(word.end) == b'-';
+        if word.len() >= LONG || armour {
+            if self.detectors.calls.secrets && word.start >= self.done.secret {
+                self.secret(text, &word);
+            }
+            if word.len() >= encoded::SHORTEST && word.start >= self.done.encoded {
+                self.encoded(text, &word, kinds);
+            }
+        }
+    }
+
+    fn mark(&mut self, text: &Text<'_>, byte: u8, at: usize) {
+        let detectors = self.detectors;
+        match byte {
+            b'@' => {
+                if detectors.wants(Builtin::CONNECTION_STRING) {
+                    email::find_user_info(text, at, self.found);
+                }
+                if detectors.wants(Builtin::EMAIL) {
+                    email::find(text, at, self.found);
+                }
+            }
+            b'=' | b':' => self.assignment(text, byte, at),
+            b'<' if at >= self.done.zone && text.byte(at + 1) == b'<' && detectors.wants(Builtin::MRZ) => {
+                self.done.zone = mrz::find(text, at, self.found);
+            }
+            b'%' | b'&' | b'\\' if !self.found.textual => {
+                self.found.textual = textual::is_encoded(text.text.get(at..).unwrap_or_default());
+            }
+            0xc2.. if !self.found.textual => {
+                let character = text.text.get(at..).and_then(|rest| rest.chars().next());
+                self.found.textual = character.is_some_and(|character| fold(character) != Fold::Keep);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Every cluster of digits that starts in the word.
+    fn digits(&mut self, text: &Text<'_>, word: &Range<usize>) {
+        let mut at = word.start.max(self.done.digits);
+        while at < word.end {
+            if !text.byte(at).is_ascii_digit() {
+                at += 1;
+                continue;
+            }
+            self.letters_before(text, at);
+            let end = digits::collect(text, at, self.groups);
+            at = if self.groups.len() < digits::GROUPS { end } else { self.overlap(end) };
+            self.done.digits = at;
+            self.cluster(text);
+        }
+    }
+
+    /// A long row of groups is looked at in pieces that overlap.
+    fn overlap(&self, end: usize) -> usize {
+        self.groups.get(digits::GROUPS - 20).map_or(end, |group| group.start)
+    }
+
+    /// Numbers that start with two letters.
+    fn letters_before(&mut self, text: &Text<'_>, at: usize) {
+        if self.detectors.wants(Builtin::IBAN) && text.before(at).is_ascii_alphabetic() {
+            iban::find(text, at, self.found);
+        }
+        if self.detectors.wants(Builtin::GB_NINO) {
+            national::find_nino(text, at, self.found);
+        }
+    }
+
+    fn cluster(&mut self, text: &Text<'_>) {
+        let cluster = Cluster { text: *text, groups: self.groups.as_slice() };
+        let (detectors, total) = (self.detectors, cluster.total());
+        if total < detectors.calls.digits {
+            return;
+        }
+        if total >= 12 && detectors.wants(Builtin::PAN) {
+            card::find(&cluster, self.found);
+        }
+        if detectors.calls.letters {
+            national::find(&cluster, |class| detectors.wants(class), self.found);
+        }
+        if detectors.wants(Builtin::PHONE) {
+            phone::find(&cluster, &detectors.regions, self.found);
+        }
+        if cluster.groups.len() >= 4 && detectors.wants(Builtin::IP) {
+            ip::find_v4(&cluster, self.found);
+        }
+    }
+
+    /// Tokens and keys in and around a long word.
+    fn secret(&mut self, text: &Text<'_>, word: &Range<usize>) {
+        let detectors = self.detectors;
+        let wants = |class| detectors.wants(class);
+        let mut done = None;
+        if wants(Builtin::PRIVATE_KEY) {
+            done = token::find_private_key(text, word, self.found);
+        }
+        if done.is_none() && wants(Builtin::JWT) && text.byte(word.end) == b'.' {
+            done = token::find_jwt(text, word, self.found);
+        }
+        if let Some(done) = done {
+            self.done.secret = done;
+            self.done.encoded = done;
+            return;
+        }
+        detectors.formats.find(text, word, self.found);
+        vendor::find_around(text, word, wants, self.found);
+        if wants(Builtin::GENERIC_SECRET) {
+            generic::find_before(text, word, self.found);
+        }
+    }
+
+    /// Notes a word that may be the start of something encoded.
+    fn encoded(&mut self, text: &Text<'_>, word: &Range<usize>, kinds: u8) {
+        let base64 = kinds & UPPER != 0 && kinds & LOWER != 0;
+        let hex = kinds & DIGIT != 0 && word.len() >= 16 && {
+            let inside = text.bytes().get(word.clone()).unwrap_or_default();
+            encoded::is_hex(inside)
+        };
+        if !base64 && !hex {
+            return;
+        }
+        self.done.encoded = if base64 { encoded::end_of_run(text.bytes(), word.end) } else { word.end };
+        if self.found.encoded.len() >= MOST {
+            self.found.incomplete = true;
+        } else {
+            self.found.encoded.push(word.clone());
+        }
+    }
+
+    fn assignment(&mut self, text: &Text<'_>, byte: u8, at: usize) {
+        let detectors = self.detectors;
+        if detectors.wants(Builtin::GENERIC_SECRET) {
+            generic::find_assignment(text, at, self.found);
+        }
+        if byte == b'=' && detectors.wants(Builtin::AZURE_KEY) {
+            vendor::find_azure(text, at, self.found);
+        }
+        if byte == b':' && at >= self.done.colon && detectors.wants(Builtin::IP) {
+            self.done.colon = ip::find_v6(text, at, self.found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

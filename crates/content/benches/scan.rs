@@ -1,0 +1,5 @@
+//! How fast a document is looked through.
+
+fn main() {
+    divan::main();
+}

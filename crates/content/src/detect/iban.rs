@@ -1,0 +1,153 @@
+//! International bank account numbers (ISO 13616): the country's length, and what is left of 97.
+
+use super::classes::Builtin;
+use super::hit::{Certainty, Found, last_four};
+use super::text::Text;
+use crate::finding::Facet;
+
+/// Countries of the IBAN registry and the length of their numbers.
+const LENGTHS: &[(&str, u8)] = &[
+    ("AD", 24),
+    ("AE", 23),
+    ("AL", 28),
+    ("AT", 20),
+    ("AZ", 28),
+    ("BA", 20),
+    ("BE", 16),
+    ("BG", 22),
+    ("BH", 22),
+    ("BI", 27),
+    ("BR", 29),
+    ("BY", 28),
+    ("CH", 21),
+    ("CR", 22),
+    ("CY", 28),
+    ("CZ", 24),
+    ("DE", 22),
+    ("DJ", 27),
+    ("DK", 18),
+    ("DO", 28),
+    ("EE", 20),
+    ("EG", 29),
+    ("ES", 24),
+    ("FI", 18),
+    ("FK", 18),
+    ("FO", 18),
+    ("FR", 27),
+    ("GB", 22),
+    ("GE", 22),
+    ("GI", 23),
+    ("GL", 18),
+    ("GR", 27),
+    ("GT", 28),
+    ("HN", 28),
+    ("HR", 21),
+    ("HU", 28),
+    ("IE", 22),
+    ("IL", 23),
+    ("IQ", 23),
+    ("IS", 26),
+    ("IT", 27),
+    ("JO", 30),
+    ("KW", 30),
+    ("KZ", 20),
+    ("LB", 28),
+    ("LC", 32),
+    ("LI", 21),
+    ("LT", 20),
+    ("LU", 20),
+    ("LV", 21),
+    ("LY", 25),
+    ("MC", 27),
+    ("MD", 24),
+    ("ME", 22),
+    ("MK", 19),
+    ("MN", 20),
+    ("MR", 27),
+    ("MT", 31),
+    ("MU", 30),
+    ("NI", 28),
+    ("NL", 18),
+    ("NO", 15),
+    ("OM", 23),
+    ("PK", 24),
+    ("PL", 28),
+    ("PS", 29),
+    ("PT", 25),
+    ("QA", 29),
+    ("RO", 24),
+    ("RS", 22),
+    ("RU", 33),
+    ("SA", 24),
+    ("SC", 31),
+    ("SD", 18),
+    ("SE", 24),
+    ("SI", 19),
+    ("SK", 24),
+    ("SM", 27),
+    ("SO", 23),
+    ("ST", 25),
+    ("SV", 28),
+    ("TL", 23),
+    ("TN", 24),
+    ("TR", 26),
+    ("UA", 29),
+    ("VA", 22),
+    ("VG", 24),
+    ("XK", 20),
+    ("YE", 30),
+];
+
+/// Looks for a number whose check digits stand at `digits`.
+pub(crate) fn find(text: &Text<'_>, digits: usize, found: &mut Found) {
+    let Some(start) = digits.checked_sub(2) else { return };
+    let country = text.slice(start..digits).to_ascii_uppercase();
+    if text.before(start).is_ascii_alphanumeric() {
+        return;
+    }
+    let Ok(at) = LENGTHS.binary_search_by(|(code, _)| (*code).cmp(country.as_str())) else { return };
+    let Some((_, length)) = LENGTHS.get(at) else { return };
+    let Some((value, end)) = collect(text, start, usize::from(*length)) else { return };
+    if remainder(&value) == Some(1) {
+        let facet = Facet {
+            last_four: last_four(&value),
+            country: Some(country.to_ascii_lowercase()),
+            ..Facet::default()
+        };
+        found.add(Builtin::IBAN, start..end, value, Certainty::Checked, facet);
+    }
+}
+
+/// `length` letters and digits from `start` on, single separators between them left out.
+fn collect(text: &Text<'_>, start: usize, length: usize) -> Option<(String, usize)> {
+    let (mut value, mut at) = (String::with_capacity(length), start);
+    while value.len() < length {
+        let byte = text.byte(at);
+        if byte.is_ascii_alphanumeric() {
+            value.push(char::from(byte.to_ascii_uppercase()));
+        } else if !matches!(byte, b' ' | b'-' | b'.' | b'/') || !text.byte(at + 1).is_ascii_alphanumeric() {
+            return None;
+        }
+        at += 1;
+    }
+    (!text.byte(at).is_ascii_alphanumeric()).then_some((value, at))
+}
+
+/// ISO 7064, mod 97-10.
+fn remainder(value: &str) -> Option<u32> {
+    let (head, tail) = value.split_at_checked(4)?;
+    tail.chars().chain(head.chars()).try_fold(0u32, |rest, character| {
+        let digit = character.to_digit(36)?;
+        Some((if digit < 10 { rest * 10 } else { rest * 100 } + digit) % 97)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_countries_are_sorted() {
+        assert!(LENGTHS.is_sorted());
+    }
+}

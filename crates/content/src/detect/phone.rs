@@ -1,0 +1,224 @@
+//! Telephone numbers: international ones (E.164) everywhere, national ones for the profile's regions.
+
+use super::classes::Builtin;
+use super::digits::{Cluster, monotone};
+use super::hit::{Certainty, Found, last_four};
+use super::text::Text;
+use crate::finding::Facet;
+
+/// Country codes with their country and how many digits follow.
+const CODES: &[(&str, &str, usize, usize)] = &[
+    ("1", "us", 10, 10),
+    ("20", "eg", 8, 10),
+    ("27", "za", 9, 9),
+    ("30", "gr", 10, 10),
+    ("31", "nl", 9, 9),
+    ("32", "be", 8, 9),
+    ("33", "fr", 9, 9),
+    ("34", "es", 9, 9),
+    ("36", "hu", 8, 9),
+    ("39", "it", 8, 11),
+    ("40", "ro", 9, 9),
+    ("41", "ch", 9, 9),
+    ("43", "at", 7, 13),
+    ("44", "gb", 9, 10),
+    ("45", "dk", 8, 8),
+    ("46", "se", 7, 10),
+    ("47", "no", 8, 8),
+    ("48", "pl", 9, 9),
+    ("49", "de", 7, 12),
+    ("51", "pe", 8, 9),
+    ("52", "mx", 10, 11),
+    ("54", "ar", 10, 11),
+    ("55", "br", 10, 11),
+    ("56", "cl", 9, 9),
+    ("57", "co", 8, 10),
+    ("58", "ve", 10, 10),
+    ("60", "my", 8, 10),
+    ("61", "au", 9, 9),
+    ("62", "id", 8, 12),
+    ("63", "ph", 8, 10),
+    ("64", "nz", 8, 10),
+    ("65", "sg", 8, 8),
+    ("66", "th", 8, 9),
+    ("7", "ru", 10, 10),
+    ("81", "jp", 9, 10),
+    ("82", "kr", 8, 11),
+    ("84", "vn", 9, 10),
+    ("86", "cn", 10, 11),
+    ("90", "tr", 10, 10),
+    ("91", "in", 10, 10),
+    ("92", "pk", 9, 10),
+    ("93", "af", 9, 9),
+    ("94", "lk", 9, 9),
+    ("95", "mm", 7, 10),
+    ("98", "ir", 10, 10),
+    ("2", "", 8, 11),
+    ("3", "", 7, 11),
+    ("42", "", 8, 9),
+    ("5", "", 7, 10),
+    ("6", "", 5, 8),
+    ("8", "", 7, 12),
+    ("9", "", 7, 11),
+];
+
+/// Countries' national numbers: the digit they start with, and how many digits there are with it.
+const NATIONAL: &[(&str, &str, usize, usize)] = &[
+    ("nl", "0", 10, 10),
+    ("be", "0", 9, 10),
+    ("fr", "0", 10, 10),
+    ("de", "0", 9, 12),
+    ("gb", "0", 10, 11),
+    ("ch", "0", 10, 10),
+    ("at", "0", 8, 13),
+    ("it", "3", 9, 10),
+    ("it", "0", 9, 11),
+    ("es", "6", 9, 9),
+    ("es", "7", 9, 9),
+    ("es", "9", 9, 9),
+    ("se", "0", 8, 10),
+    ("pl", "", 9, 9),
+    ("dk", "", 8, 8),
+    ("no", "", 8, 8),
+    ("fi", "0", 8, 11),
+    ("pt", "2", 9, 9),
+    ("pt", "9", 9, 9),
+    ("ie", "0", 9, 10),
+    ("au", "0", 10, 10),
+    ("in", "", 10, 10),
+    ("br", "", 10, 11),
+    ("za", "0", 10, 10),
+    ("jp", "0", 10, 11),
+    ("kr", "0", 9, 11),
+    ("cn", "1", 11, 11),
+    ("sg", "", 8, 8),
+    ("mx", "", 10, 10),
+    ("nz", "0", 9, 11),
+];
+
+const WORDS: &[&str] = &[
+    "phone",
+    "telephone",
+    "tel",
+    "mobile",
+    "cell",
+    "call",
+    "fax",
+    "msisdn",
+    "whatsapp",
+    "sms",
+    "telefoon",
+    "telefon",
+    "handy",
+    "mobiel",
+    "téléphone",
+    "telefono",
+    "teléfono",
+    "contact",
+    "dial",
+    "ring",
+    "text",
+    "number",
+    "reach",
+    "ph",
+];
+
+/// Whether national numbers of a country are known.
+pub(crate) fn knows(region: &str) -> bool {
+    matches!(region, "us" | "ca") || NATIONAL.iter().any(|(country, ..)| *country == region)
+}
+
+/// Most groups that a number is written in.
+const GROUPS: usize = 8;
+
+/// Looks for numbers among the groups; of those that start with a group the longest counts.
+pub(crate) fn find(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) {
+    let mut rest = cluster.groups;
+    while !rest.is_empty() && !cluster.text.number {
+        let most = rest.len().min(GROUPS);
+        let some = |count: usize| rest.get(..count).unwrap_or_default();
+        let taken = (1..=most).rev().find(|count| {
+            let part = Cluster { text: cluster.text, groups: some(*count) };
+            // Fewest digits, and not a row of single ones.
+            let total = part.total();
+            (7..=15).contains(&total) && total + 2 >= 2 * count && starts(&part, regions, found)
+        });
+        rest = rest.get(taken.unwrap_or(1)..).unwrap_or_default();
+    }
+}
+
+/// Whether all groups together are a number, which is then noted.
+fn starts(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) -> bool {
+    let Some(first) = cluster.groups.first() else { return false };
+    let whole = cluster.whole();
+    let (text, end) = (&cluster.text, whole.range.end);
+    let digits = whole.digits.as_str();
+    if text.byte(end).is_ascii_alphanumeric() || monotone(digits) {
+        return false;
+    }
+    if let Some(start) = plus(text, first.start) {
+        let country = international(digits);
+        return country.map(|country| add(start..end, format!("+{digits}"), country, found)).is_some();
+    }
+    if text.before(first.start).is_ascii_alphanumeric() {
+        return false;
+    }
+    let start = if text.before(first.start) == b'(' { first.start - 1 } else { first.start };
+    let said = || text.near(start, WORDS);
+    if let Some(abroad) = digits.strip_prefix("00").filter(|_| cluster.groups.len() > 1 || said())
+        && let Some(country) = international(abroad)
+    {
+        add(start..end, format!("+{abroad}"), country, found);
+        return true;
+    }
+    match regions.iter().find(|region| national(digits, region, cluster, said)) {
+        Some(region) => {
+            add(start..end, digits.to_owned(), region, found);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Where a number starts whose digits start at `digits`, if there is a plus sign before them.
+fn plus(text: &Text<'_>, digits: usize) -> Option<usize> {
+    let sign = text.run_back(digits, 2, |byte| matches!(byte, b'(' | b' '));
+    let sign = [digits, sign].into_iter().find(|at| text.before(*at) == b'+')?.checked_sub(1)?;
+    (!text.before(sign).is_ascii_alphanumeric()).then_some(sign)
+}
+
+/// The country of a number that starts with its code; empty where the code is only known to be one.
+fn international(digits: &str) -> Option<&'static str> {
+    // `+31 (0)20`: the zero is for callers at home.
+    let code =
+        CODES.iter().filter(|(code, ..)| digits.starts_with(code)).max_by_key(|(code, ..)| code.len())?;
+    let (code, country, least, most) = code;
+    let rest = digits.len() - code.len();
+    let with_zero = digits.get(code.len()..).is_some_and(|rest| rest.starts_with('0'));
+    (*least..=*most + usize::from(with_zero)).contains(&rest).then_some(*country)
+}
+
+fn national(digits: &str, region: &str, cluster: &Cluster<'_>, said: impl Fn() -> bool) -> bool {
+    let sizes: Vec<usize> = cluster.groups.iter().map(ExactSizeIterator::len).collect();
+    if matches!(region, "us" | "ca") {
+        let short = digits.strip_prefix('1').filter(|rest| rest.len() == 10).unwrap_or(digits);
+        let bytes = short.as_bytes();
+        let fits = bytes.len() == 10
+            && bytes.first().is_some_and(|digit| *digit >= b'2')
+            && bytes.get(3).is_some_and(|digit| *digit >= b'2');
+        return fits && (matches!(sizes.as_slice(), [3, 3, 4] | [1, 3, 3, 4]) || said());
+    }
+    let mut known = NATIONAL.iter().filter(|(country, ..)| *country == region);
+    let fits = known.any(|(_, trunk, least, most)| {
+        digits.starts_with(trunk) && !digits.starts_with("00") && (*least..=*most).contains(&digits.len())
+    });
+    // Written like 01-02-2024 it is more likely to be something else.
+    fits && ((sizes.len() > 1 && digits.starts_with('0') && sizes.first().is_some_and(|size| *size > 2))
+        || said())
+}
+
+fn add(range: std::ops::Range<usize>, value: String, country: &str, found: &mut Found) {
+    let country = Some(country.to_owned()).filter(|country| !country.is_empty());
+    let facet = Facet { last_four: last_four(&value), country, ..Facet::default() };
+    found.add(Builtin::PHONE, range, value, Certainty::Shape, facet);
+}

@@ -1,0 +1,68 @@
+//! Which of several overlapping values of one text are told.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{Active, Engine};
+use crate::detect::Hit;
+use crate::profile::Action;
+
+/// How a mark of a redaction starts.
+const MARK: &str = "[[dlp:";
+
+impl Engine {
+    fn class(&self, hit: &Hit) -> Option<&Active> {
+        self.classes.get(hit.class)?.as_ref()
+    }
+
+    /// Of overlapping values the one that is treated most strictly stays, then the surest, then the longest. What is
+    /// inside of something surer that a person allowed is allowed, and the marks of redactions are no values.
+    pub(super) fn settle(&self, text: &str, hits: &mut Vec<Hit>) {
+        let marks = self.marks(text);
+        let in_mark =
+            |hit: &Hit| marks.iter().any(|(start, end)| *start <= hit.range.start && hit.range.end <= *end);
+        hits.retain(|hit| self.class(hit).is_some() && !in_mark(hit));
+        let allowed: Vec<_> = hits
+            .iter()
+            .filter(|hit| self.class(hit).is_some_and(|class| class.action == Action::Allow))
+            .map(|hit| (hit.range.clone(), hit.certainty))
+            .collect();
+        let is_allowed = |hit: &Hit| {
+            allowed.iter().any(|(range, certainty)| {
+                range.start <= hit.range.start && hit.range.end <= range.end && *certainty > hit.certainty
+            })
+        };
+        hits.retain(|hit| {
+            self.class(hit).is_some_and(|class| class.action != Action::Allow) && !is_allowed(hit)
+        });
+        hits.sort_by_key(|hit| {
+            let action = self.class(hit).map(|class| class.action);
+            (Reverse(action), Reverse(hit.certainty), Reverse(hit.range.len()), hit.range.start, hit.class)
+        });
+        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        hits.retain(|hit| {
+            let before = taken.range(..hit.range.end).next_back();
+            let free = before.is_none_or(|(_, end)| *end <= hit.range.start);
+            if free {
+                taken.insert(hit.range.start, hit.range.end);
+            }
+            free
+        });
+        hits.sort_by_key(|hit| hit.range.start);
+    }
+
+    /// Where marks of redactions stand: only of classes that exist, so that no value can be dressed up as one.
+    fn marks(&self, text: &str) -> Vec<(usize, usize)> {
+        let starts = text.match_indices(MARK);
+        let mark = |(start, _): (usize, &str)| {
+            let rest = text.get(start + MARK.len()..)?;
+            let (class, rest) = rest.split_once(':').filter(|(class, _)| class.len() <= 64)?;
+            let known = self.classes.iter().flatten().any(|active| *active.name == *class);
+            let (digits, rest) = rest.split_at_checked(6)?;
+            let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            (known && is_hex && rest.starts_with("]]"))
+                .then(|| (start, start + MARK.len() + class.len() + 1 + 6 + 2))
+        };
+        starts.filter_map(mark).collect()
+    }
+}

@@ -1,0 +1,291 @@
+//! The walk over a document: every leaf, every view of it.
+
+use std::ops::Range;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use interdict_mcp::json::Value;
+use sha2::Sha256;
+
+use super::{Engine, Scan};
+use crate::detect::{Found, Hit, MOST, Scratch, Text};
+use crate::finding::{Finding, Place, SessionKey};
+use crate::view::{Map, Mapped, Origin, encoded, literal, textual};
+
+/// Deepest nesting that is walked. The reader's own bound is below it.
+const DEEPEST: usize = 256;
+/// Bytes that may be decoded for one leaf.
+const ROOM: usize = 64 << 10;
+/// How often encodings may be nested: runs within runs, and textual codings within textual codings.
+const LEVELS: u8 = 2;
+
+/// The way from the root to a value.
+pub(super) enum Step<'s> {
+    Root,
+    Name { before: &'s Step<'s>, name: &'s str, hidden: bool, depth: usize },
+    Index { before: &'s Step<'s>, index: usize, depth: usize },
+}
+
+impl Step<'_> {
+    fn depth(&self) -> usize {
+        match self {
+            Step::Root => 0,
+            Step::Name { depth, .. } | Step::Index { depth, .. } => *depth,
+        }
+    }
+
+    /// As an RFC 6901 pointer.
+    fn render(&self) -> String {
+        let (mut parts, mut step) = (Vec::new(), self);
+        loop {
+            match step {
+                Step::Root => break,
+                Step::Name { before, name, hidden, .. } => {
+                    let shown = *hidden || name.len() > 64;
+                    parts.push(if shown {
+                        "…".to_owned()
+                    } else {
+                        name.replace('~', "~0").replace('/', "~1")
+                    });
+                    step = before;
+                }
+                Step::Index { before, index, .. } => {
+                    parts.push(index.to_string());
+                    step = before;
+                }
+            }
+        }
+        parts.iter().rev().fold(String::new(), |path, part| path + "/" + part)
+    }
+}
+
+/// One leaf of the document.
+struct Leaf<'l> {
+    step: &'l Step<'l>,
+    place: Place,
+    name: &'l str,
+}
+
+/// How deep in encodings a view is.
+#[derive(Clone, Copy, Default)]
+struct Levels {
+    encoded: u8,
+    textual: u8,
+}
+
+pub(super) struct Walk<'e> {
+    engine: &'e Engine,
+    key: &'e SessionKey,
+    scan: Scan,
+    scratch: Scratch,
+    /// Lists that are used again.
+    spare: Vec<Found>,
+    view: Mapped,
+    /// What is left of [`ROOM`] for this leaf.
+    room: usize,
+    /// First finding of this leaf.
+    first: usize,
+    /// Class and place of what was found in this leaf.
+    told: Vec<(usize, Range<usize>)>,
+    /// Runs of this leaf that were decoded, and how deep they stood.
+    decoded: Vec<(u8, Range<usize>)>,
+}
+
+impl<'e> Walk<'e> {
+    pub(super) fn new(engine: &'e Engine, key: &'e SessionKey) -> Self {
+        Self {
+            engine,
+            key,
+            scan: Scan::default(),
+            scratch: Scratch::default(),
+            spare: Vec::new(),
+            view: Mapped::default(),
+            room: ROOM,
+            first: 0,
+            told: Vec::new(),
+            decoded: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Scan {
+        self.scan
+    }
+
+    pub(super) fn plain(&mut self, text: &str) {
+        self.leaf(text, &Map::shifted(0), &Leaf { step: &Step::Root, place: Place::Text, name: "" });
+    }
+
+    /// A value and what is below it. `name` is the member that it belongs to.
+    pub(super) fn value(&mut self, value: Value<'_>, step: &Step<'_>, name: &str) {
+        if self.scan.findings.len() >= MOST || step.depth() > DEEPEST {
+            self.scan.incomplete = true;
+            return;
+        }
+        let raw = value.raw();
+        match raw.as_bytes().first() {
+            Some(b'"') => self.string(raw, value.span().start + 1, step, name),
+            Some(b'{') => self.members(value, step),
+            Some(b'[') => {
+                let depth = step.depth() + 1;
+                for (index, element) in value.elements().enumerate() {
+                    self.value(element, &Step::Index { before: step, index, depth }, name);
+                }
+            }
+            Some(b'-' | b'0'..=b'9') if raw.len() > 3 => {
+                self.leaf(raw, &Map::shifted(value.span().start), &Leaf { step, place: Place::Number, name });
+            }
+            _ => {}
+        }
+    }
+
+    fn members(&mut self, object: Value<'_>, step: &Step<'_>) {
+        let depth = step.depth() + 1;
+        for (name, span, member) in object.members() {
+            let before = self.scan.findings.len();
+            let hidden = Step::Name { before: step, name: &name, hidden: true, depth };
+            self.leaf(
+                &name,
+                &Map::shifted(span.start),
+                &Leaf { step: &hidden, place: Place::Name, name: "" },
+            );
+            let hidden = self.scan.findings.len() > before;
+            self.value(member, &Step::Name { before: step, name: &name, hidden, depth }, &name);
+        }
+    }
+
+    fn string(&mut self, raw: &str, base: usize, step: &Step<'_>, name: &str) {
+        let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+        let leaf = Leaf { step, place: Place::Text, name };
+        if !inner.as_bytes().contains(&b'\\') {
+            return self.leaf(inner, &Map::shifted(base), &leaf);
+        }
+        let mut view = std::mem::take(&mut self.view);
+        literal::decode(inner, base, &mut view);
+        self.leaf(&view.text, &view.map, &leaf);
+        self.view = view;
+    }
+
+    fn leaf(&mut self, text: &str, map: &Map, leaf: &Leaf<'_>) {
+        self.room = ROOM;
+        self.first = self.scan.findings.len();
+        self.told.clear();
+        self.decoded.clear();
+        self.text(text, &Origin { map, below: None }, leaf, Levels::default());
+        if let Some(found) = self.scan.findings.get_mut(self.first..).filter(|found| found.len() > 1) {
+            found.sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
+        }
+    }
+
+    /// One view of a leaf, and the views of this view.
+    fn text(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
+        let mut found = self.spare.pop().unwrap_or_default();
+        found.clear();
+        let name = if leaf.place == Place::Name { "" } else { leaf.name };
+        let subject = Text { text, name, number: leaf.place == Place::Number };
+        self.engine.detectors.find(&subject, &mut self.scratch, &mut found);
+        self.scan.incomplete |= found.incomplete;
+        if !found.hits.is_empty() {
+            self.engine.settle(text, &mut found.hits);
+            for hit in &found.hits {
+                self.tell(hit, origin, leaf, levels);
+            }
+        }
+        if found.textual {
+            self.textual(text, origin, leaf, levels);
+        }
+        for word in std::mem::take(&mut found.encoded) {
+            self.encoded(text, word, origin, leaf, levels);
+        }
+        self.spare.push(found);
+    }
+
+    fn textual(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
+        let mut view = Mapped::default();
+        if !textual::undo(text, &mut view) {
+            return;
+        }
+        if levels.textual >= LEVELS {
+            self.scan.incomplete = true;
+            return;
+        }
+        let origin = Origin { map: &view.map, below: Some(origin) };
+        self.text(&view.text, &origin, leaf, Levels { textual: levels.textual + 1, ..levels });
+    }
+
+    fn encoded(
+        &mut self,
+        text: &str,
+        word: Range<usize>,
+        origin: &Origin<'_>,
+        leaf: &Leaf<'_>,
+        levels: Levels,
+    ) {
+        let (decoded, run) = match encoded::decode(text, word, self.room) {
+            encoded::Decoded::Text(decoded, run) => (decoded, run),
+            encoded::Decoded::Nothing => return,
+            encoded::Decoded::TooLong => {
+                self.scan.incomplete = true;
+                return;
+            }
+        };
+        let source = origin.resolve(&run);
+        // The same run in another view of the leaf.
+        let again = (levels.encoded, source);
+        if self.decoded.contains(&again) {
+            return;
+        }
+        if levels.encoded >= LEVELS {
+            self.scan.incomplete = true;
+            return;
+        }
+        self.decoded.push(again);
+        self.room = self.room.saturating_sub(decoded.len());
+        let map = Map::whole(run);
+        let origin = Origin { map: &map, below: Some(origin) };
+        self.text(&decoded, &origin, leaf, Levels { encoded: levels.encoded + 1, textual: 0 });
+    }
+
+    fn tell(&mut self, hit: &Hit, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
+        let Some(Some(class)) = self.engine.classes.get(hit.class) else { return };
+        if self.scan.findings.len() >= MOST {
+            self.scan.incomplete = true;
+            return;
+        }
+        let source = origin.resolve(&hit.range);
+        let mark = mark(self.key, &class.name, &hit.value);
+        if self.is_told(hit.class, &source, &mark, levels) {
+            return;
+        }
+        self.told.push((hit.class, source.clone()));
+        self.scan.findings.push(Finding {
+            class: class.name.clone(),
+            action: class.action,
+            path: leaf.step.render(),
+            place: leaf.place,
+            span: (leaf.place == Place::Text).then_some(source),
+            facet: hit.facet.clone(),
+            mark,
+        });
+    }
+
+    /// Whether a value of the class was found in the same bytes in another view. Runs hold many values in the same
+    /// bytes; there the mark tells them apart.
+    fn is_told(&self, class: usize, source: &Range<usize>, mark: &[u8; 16], levels: Levels) -> bool {
+        if levels.encoded == 0 && levels.textual == 0 {
+            return false;
+        }
+        let findings = self.scan.findings.get(self.first..).unwrap_or_default();
+        self.told.iter().zip(findings).any(|((told, range), finding)| {
+            let touches = range.start < source.end && source.start < range.end;
+            *told == class && touches && (levels.encoded == 0 || finding.mark == *mark)
+        })
+    }
+}
+
+/// First 16 bytes of HMAC-SHA-256 over class, a zero byte and the value.
+fn mark(key: &SessionKey, class: &str, value: &str) -> [u8; 16] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.bytes()) else { return [0; 16] };
+    mac.update(class.as_bytes());
+    mac.update(&[0]);
+    mac.update(value.as_bytes());
+    mac.finalize().into_bytes().first_chunk::<16>().copied().unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! Runs that decode to readable text: base64 in both alphabets, hex, and gzip or zlib inside of them.
+
+use std::ops::Range;
+
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
+
+/// A run that may be encoded: at least this long. Fifteen characters of base64 hold eleven bytes.
+pub(crate) const SHORTEST: usize = 15;
+
+/// What became of a run.
+pub(crate) enum Decoded {
+    /// Readable text, and the bytes that it was decoded from.
+    Text(String, Range<usize>),
+    /// Nothing readable, or not encoded.
+    Nothing,
+    /// It is longer than what may be decoded.
+    TooLong,
+}
+
+/// Decodes what starts with the word at `word` of `text`; at most `room` bytes may come out of it.
+pub(crate) fn decode(text: &str, word: Range<usize>, room: usize) -> Decoded {
+    let bytes = text.as_bytes();
+    if let Some(inside) = bytes.get(word.clone()).filter(|inside| is_hex(inside)) {
+        let Ok(found) = readable(hex(inside, room), word.clone(), room) else { return Decoded::TooLong };
+        if let Decoded::Text(..) = found {
+            return found;
+        }
+    }
+    for start in starts(bytes, &word) {
+        let run = start..end_of_run(bytes, word.end);
+        if !worth_decoding(bytes.get(run.clone()).unwrap_or_default()) {
+            continue;
+        }
+        let decoded = base64(bytes.get(run.clone()).unwrap_or_default(), room);
+        match readable(decoded, run, room) {
+            Err(TooLong) => return Decoded::TooLong,
+            Ok(Decoded::Nothing) => {}
+            Ok(found) => return found,
+        }
+    }
+    Decoded::Nothing
+}
+
+struct TooLong;
+
+/// Where base64 may start: with the word, or before it where the alphabet has characters that are not of words.
+fn starts(bytes: &[u8], word: &Range<usize>) -> impl Iterator<Item = usize> {
+    let before = bytes.get(..word.start).unwrap_or_default();
+    let more = before.iter().rev().take(4096).take_while(|byte| is_base64(**byte)).count();
+    let inner = bytes.get(word.clone()).unwrap_or_default();
+    // A word such as `data-aGVsbG8…`.
+    let glued = inner.iter().rposition(|byte| matches!(byte, b'-' | b'_')).map(|at| word.start + at + 1);
+    let glued = glued.filter(|start| word.end - start >= SHORTEST);
+    let extended = (more > 0).then(|| word.start - more);
+    [Some(word.start), extended, glued].into_iter().flatten()
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+/// The end of a run of base64 that goes on behind a word: padding belongs to it, and line breaks with full lines.
+pub(crate) fn end_of_run(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        while bytes.get(at).is_some_and(|byte| is_base64(*byte)) {
+            at += 1;
+        }
+        let gap = match bytes.get(at..) {
+            Some([b'\n', next, ..]) if is_base64(*next) => 1,
+            Some([b'\r', b'\n', next, ..]) if is_base64(*next) => 2,
+            _ => break,
+        };
+        let line = bytes.get(at + gap..).unwrap_or_default();
+        let length = line.iter().take(80).take_while(|byte| is_base64(**byte)).count();
+        // A last line may be short; then nothing else stands in it.
+        let ends = matches!(line.get(length), None | Some(b'\n' | b'\r' | b'=' | b'"'));
+        if !ends || length < 4 {
+            break;
+        }
+        at += gap + length;
+    }
+    let padding =
+        bytes.get(at..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+    at + padding
+}
+
+/// Looks at the first bytes: most words that are as long as this decode to noise.
+fn worth_decoding(run: &[u8]) -> bool {
+    let start = base64(run.get(..run.len().min(344)).unwrap_or_default(), 256);
+    is_compressed(&start) || share_of_printable(&start) >= 60
+}
+
+/// What a short run of base64 says, readable or not.
+pub(crate) fn plain(run: &str) -> Vec<u8> {
+    base64(run.as_bytes(), run.len())
+}
+
+/// Decodes leniently: both alphabets, line breaks skipped, padding ends it, at most `room` bytes and one more.
+fn base64(run: &[u8], room: usize) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity((run.len() / 4 * 3 + 3).min(room + 1));
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in run {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'\n' | b'\r' => continue,
+            _ => break,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            if decoded.len() > room {
+                break;
+            }
+            decoded.push((bits >> count & 0xff) as u8);
+        }
+    }
+    decoded
+}
+
+/// Whether a word is hex; one of decimal digits alone may be as well.
+pub(crate) fn is_hex(word: &[u8]) -> bool {
+    word.len().is_multiple_of(2) && word.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn hex(word: &[u8], room: usize) -> Vec<u8> {
+    let value = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
+    let (pairs, _) = word.as_chunks::<2>();
+    pairs.iter().take(room.saturating_add(1)).map(|[high, low]| value(*high) << 4 | value(*low)).collect()
+}
+
+fn is_compressed(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b, 8]) || matches!(bytes, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
+}
+
+/// The text in decoded bytes, unpacked if they are packed.
+fn readable(decoded: Vec<u8>, run: Range<usize>, room: usize) -> Result<Decoded, TooLong> {
+    let unpacked = if is_compressed(&decoded) { unpack(&decoded, room)? } else { None };
+    let packed = unpacked.is_some();
+    let bytes = unpacked.unwrap_or(decoded);
+    if bytes.len() > room {
+        // What is not readable at its start is a picture or the like: its size and type are all there is to it.
+        let start = bytes.get(..room.min(1024)).unwrap_or_default();
+        return if packed || share_of_printable(start) >= 90 { Err(TooLong) } else { Ok(Decoded::Nothing) };
+    }
+    if bytes.len() < 4 || share_of_printable(&bytes) < 90 {
+        return Ok(Decoded::Nothing);
+    }
+    Ok(Decoded::Text(String::from_utf8_lossy(&bytes).into_owned(), run))
+}
+
+/// Unpacks gzip (a header of ten bytes and what its flags say) or zlib.
+fn unpack(bytes: &[u8], room: usize) -> Result<Option<Vec<u8>>, TooLong> {
+    use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
+    let unpacked = match gzip_body(bytes) {
+        Some(body) => decompress_to_vec_with_limit(body, room),
+        None => decompress_to_vec_zlib_with_limit(bytes, room),
+    };
+    match unpacked {
+        Ok(unpacked) => Ok(Some(unpacked)),
+        Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(TooLong),
+        // Cut off or damaged: what came out of it until then is readable to others as well.
+        Err(error) => Ok(Some(error.output).filter(|output| !output.is_empty())),
+    }
+}
+
+fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
+    let flags = *bytes.strip_prefix(&[0x1f, 0x8b, 8])?.first()?;
+    let mut body = bytes.get(10..)?;
+    if flags & 4 != 0 {
+        let length = usize::from(u16::from_le_bytes([*body.first()?, *body.get(1)?]));
+        body = body.get(2 + length..)?;
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let end = body.iter().position(|byte| *byte == 0)?;
+            body = body.get(end + 1..)?;
+        }
+    }
+    if flags & 2 != 0 { body.get(2..) } else { Some(body) }
+}
+
+/// Per cent of the characters that a person could read. Bytes that are no UTF-8 are none of them.
+fn share_of_printable(bytes: &[u8]) -> usize {
+    let (mut printable, mut total) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            total += 1;
+            printable += usize::from(!character.is_control() || matches!(character, '\n' | '\r' | '\t'));
+        }
+        total += chunk.invalid().len();
+    }
+    (printable * 100_usize).checked_div(total).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

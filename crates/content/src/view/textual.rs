@@ -1,0 +1,246 @@
+//! A text with its textual encodings undone: percent, HTML entities, escapes of strings in strings, compatible and
+//! invisible characters.
+//!
+//! Each coding is undone as often as it was applied (`%2540` is `@`), all of them in one pass.
+
+use super::fold::{Fold, fold};
+use super::{Mapped, literal};
+
+/// Undoes them. `false`, and nothing useful in `view`, if there is nothing to undo.
+pub(crate) fn undo(text: &str, view: &mut Mapped) -> bool {
+    view.restart(0);
+    let bytes = text.as_bytes();
+    let (mut kept, mut at, mut changed) = (0, 0, false);
+    while let Some(byte) = bytes.get(at) {
+        if !matches!(byte, b'%' | b'&' | b'\\' | 0x80..) {
+            at += 1;
+            continue;
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        let (undone, length) = one(rest);
+        if let Some(undone) = undone {
+            changed = true;
+            view.keep(text.get(kept..at).unwrap_or_default(), kept);
+            put(undone, at, length, view);
+            kept = at + length;
+        }
+        at += length.max(1);
+    }
+    view.keep(text.get(kept..).unwrap_or_default(), kept);
+    changed
+}
+
+/// Whether something that can be undone starts with `text`.
+pub(crate) fn is_encoded(text: &str) -> bool {
+    one(text).0.is_some()
+}
+
+/// What something stands for.
+enum Undone {
+    Char(char),
+    Fold(Fold),
+}
+
+fn put(undone: Undone, at: usize, length: usize, view: &mut Mapped) {
+    let source = at..at + length;
+    match undone {
+        Undone::Char(character) => view.put(Some(character), source),
+        Undone::Fold(Fold::Ascii(bytes)) => {
+            for byte in bytes.into_iter().take_while(|byte| *byte != 0) {
+                view.put(Some(char::from(byte)), source.clone());
+            }
+        }
+        Undone::Fold(_) => view.put(None, source),
+    }
+}
+
+/// What the start of `text` stands for, if that is something else, and its length.
+fn one(text: &str) -> (Option<Undone>, usize) {
+    let found = match text.as_bytes().first() {
+        Some(b'%') => percent(text),
+        Some(b'&') => entity(text),
+        Some(b'\\') => return backslashes(text),
+        _ => return character(text),
+    };
+    found.map_or((None, 1), |(character, length)| (Some(plain(character)), length))
+}
+
+/// A decoded character may need folding itself.
+fn plain(character: char) -> Undone {
+    match (character.is_ascii(), fold(character)) {
+        (true, _) | (_, Fold::Keep) => Undone::Char(character),
+        (_, folded) => Undone::Fold(folded),
+    }
+}
+
+fn character(text: &str) -> (Option<Undone>, usize) {
+    let Some(character) = text.chars().next() else { return (None, 1) };
+    let folded = Some(fold(character)).filter(|folded| *folded != Fold::Keep);
+    (folded.map(Undone::Fold), character.len_utf8())
+}
+
+/// `%HH`, where the percent sign may be encoded itself; a character of several bytes as a whole.
+fn percent(text: &str) -> Option<(char, usize)> {
+    let (first, mut length) = percent_byte(text)?;
+    let expected = match first {
+        0..0x80 => return Some((char::from(first), length)),
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0..0xf8 => 4,
+        _ => return None,
+    };
+    let mut bytes = [first, 0, 0, 0];
+    for byte in bytes.iter_mut().take(expected).skip(1) {
+        let (next, more) = percent_byte(text.get(length..)?)?;
+        *byte = next;
+        length += more;
+    }
+    let character = std::str::from_utf8(bytes.get(..expected)?).ok()?.chars().next()?;
+    Some((character, length))
+}
+
+fn percent_byte(text: &str) -> Option<(u8, usize)> {
+    let mut rest = text.strip_prefix('%')?;
+    while let Some(again) = rest.strip_prefix("25").filter(|again| starts_with_hex(again)) {
+        rest = again;
+    }
+    let byte = starts_with_hex(rest).then(|| u8::from_str_radix(rest.get(..2)?, 16).ok())??;
+    Some((byte, text.len() - rest.len() + 2))
+}
+
+fn starts_with_hex(text: &str) -> bool {
+    matches!(text.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+}
+
+/// Entities for ASCII characters; those that are written by number may stand for any.
+const ENTITIES: [(&str, char); 27] = [
+    ("lt;", '<'),
+    ("gt;", '>'),
+    ("quot;", '"'),
+    ("apos;", '\''),
+    ("nbsp;", ' '),
+    ("commat;", '@'),
+    ("period;", '.'),
+    ("colon;", ':'),
+    ("sol;", '/'),
+    ("bsol;", '\\'),
+    ("lowbar;", '_'),
+    ("hyphen;", '-'),
+    ("dash;", '-'),
+    ("equals;", '='),
+    ("percnt;", '%'),
+    ("num;", '#'),
+    ("plus;", '+'),
+    ("comma;", ','),
+    ("semi;", ';'),
+    ("excl;", '!'),
+    ("dollar;", '$'),
+    ("ast;", '*'),
+    ("lpar;", '('),
+    ("rpar;", ')'),
+    ("shy;", '\u{ad}'),
+    ("Tab;", '\t'),
+    ("NewLine;", '\n'),
+];
+
+/// `&#64;`, `&#x40;`, `&commat;`, where the ampersand may be encoded itself.
+pub(crate) fn entity(text: &str) -> Option<(char, usize)> {
+    let mut rest = text.strip_prefix('&')?;
+    while let Some(again) = rest.strip_prefix("amp;") {
+        rest = again;
+    }
+    let before = text.len() - rest.len();
+    if let Some(number) = rest.strip_prefix('#') {
+        return numeric(number).map(|(character, length)| (character, before + 1 + length));
+    }
+    let named = ENTITIES.iter().find(|(name, _)| rest.starts_with(name));
+    match named {
+        Some((name, character)) => Some((*character, before + name.len())),
+        None if before > 1 => Some(('&', before)),
+        None => None,
+    }
+}
+
+fn numeric(text: &str) -> Option<(char, usize)> {
+    let (digits, radix, marks) = match text.strip_prefix(['x', 'X']) {
+        Some(digits) => (digits, 16, 1),
+        None => (text, 10, 0),
+    };
+    // Eight digits are more than any character needs.
+    let length = digits.bytes().take(8).take_while(|byte| char::from(*byte).is_digit(radix)).count();
+    let code = u32::from_str_radix(digits.get(..length)?, radix).ok()?;
+    let closed = usize::from(digits.as_bytes().get(length) == Some(&b';'));
+    Some((char::from_u32(code)?, marks + length + closed))
+}
+
+/// A run of backslashes and what it escapes. However deep strings stand in strings, only the last one counts.
+fn backslashes(text: &str) -> (Option<Undone>, usize) {
+    let run = text.bytes().take_while(|byte| *byte == b'\\').count();
+    let escape = text.get(run - 1..).unwrap_or_default();
+    let (character, length) = match escape.as_bytes().get(1) {
+        Some(byte @ (b'"' | b'\'' | b'/')) => (char::from(*byte), 2),
+        Some(b'n' | b'r') => ('\n', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'u') => match literal::unicode(escape) {
+            (_, 1) => return (None, run),
+            found => found,
+        },
+        Some(b'x') => match escape.get(2..4).filter(|digits| starts_with_hex(digits)) {
+            Some(digits) => (char::from(u8::from_str_radix(digits, 16).unwrap_or(b'?')), 4),
+            None => return (None, run),
+        },
+        _ => return (None, run),
+    };
+    (Some(plain(character)), run - 1 + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn undone(text: &str) -> Option<String> {
+        let mut view = Mapped::default();
+        undo(text, &mut view).then_some(view.text)
+    }
+
+    #[test]
+    fn every_coding_is_undone_however_often_it_was_applied() {
+        for (text, expected) in [
+            ("a%40b", "a@b"),
+            ("a%2540b", "a@b"),
+            ("a%252540b", "a@b"),
+            ("%C3%A9%40", "é@"),
+            ("a&#64;b &commat; &#x40;", "a@b @ @"),
+            ("a&amp;amp;#64;b", "a@b"),
+            ("x &amp; y", "x & y"),
+            (r#"{\"a\":\"b\\u0040c\"}"#, r#"{"a":"b@c"}"#),
+            (r#"\\\\\"x\\\\u0040"#, "\"x@"),
+            (r"line\nline\x40", "line\nline@"),
+            ("４1\u{200b}1１", "4111"),
+            ("%EF%BC%94", "4"),
+            ("%25", "%"),
+        ] {
+            assert_eq!(undone(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_encoded_stays_as_it_is() {
+        for text in
+            ["", "plain", "100% sure", "a & b", "a&b=c", "é漢字", "C:\\Windows", "%zz", "&unknown;", "%C3"]
+        {
+            assert_eq!(undone(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_found_range_covers_the_encoding_that_it_stands_in() {
+        let mut view = Mapped::default();
+        assert!(undo("x a%40b.c y", &mut view));
+        assert_eq!(view.text, "x a@b.c y");
+        assert_eq!(view.map.source(&(2..7)), 2..9);
+        assert!(undo("４１１\u{200b}１", &mut view));
+        assert_eq!(view.text, "4111");
+        assert_eq!(view.map.source(&(0..4)), 0..15);
+    }
+}
