@@ -13,8 +13,8 @@ const CORRELATION: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
 const NANOS: u64 = 1_000_000_000;
 
 /// The serialized `CheckRequest`. The body is borrowed for the time of the call and given back, because it is needed
-/// again for edits and must not be copied twice.
-pub fn request(head: &RequestHead, body: &mut Vec<u8>, config: &Config) -> Vec<u8> {
+/// again for edits and must not be copied twice. `profiles` are the digests of the content profiles that are held.
+pub fn request(head: &RequestHead, body: &mut Vec<u8>, config: &Config, profiles: &str) -> Vec<u8> {
     let attributes = auth::AttributeContext {
         source: Some(source(&head.surroundings)),
         destination: None,
@@ -25,7 +25,7 @@ pub fn request(head: &RequestHead, body: &mut Vec<u8>, config: &Config) -> Vec<u
             }),
             http: Some(http(head, std::mem::take(body))),
         }),
-        context_extensions: context(head, config),
+        context_extensions: context(head, config, profiles),
         tls_session: head
             .surroundings
             .sni
@@ -68,11 +68,16 @@ fn http(head: &RequestHead, raw_body: Vec<u8>) -> auth::attribute_context::HttpR
     }
 }
 
-fn context(head: &RequestHead, config: &Config) -> std::collections::BTreeMap<String, String> {
+fn context(
+    head: &RequestHead,
+    config: &Config,
+    profiles: &str,
+) -> std::collections::BTreeMap<String, String> {
     let mut context = config.context.clone();
     let mut set = |key: &str, value: &str| context.insert(key.to_owned(), value.to_owned());
     set(keys::ENFORCER, EnforcerKind::Call.as_str());
     set(keys::ENFORCER_VERSION, env!("CARGO_PKG_VERSION"));
+    set(keys::PROFILES, profiles);
     if config.reporting().is_some() {
         set(keys::OUTCOMES, keys::OUTCOMES_REPORTED);
     }

@@ -174,9 +174,14 @@ impl Config {
         if !(100..=600_000).contains(&self.body_timeout_ms) {
             return refuse("body_timeout_ms: must be 100 to 600000");
         }
-        for reserved in
-            [keys::ENFORCER, keys::ENFORCER_VERSION, keys::OUTCOMES, keys::ROUTE, keys::VIRTUAL_HOST]
-        {
+        for reserved in [
+            keys::ENFORCER,
+            keys::ENFORCER_VERSION,
+            keys::OUTCOMES,
+            keys::PROFILES,
+            keys::ROUTE,
+            keys::VIRTUAL_HOST,
+        ] {
             if self.context.contains_key(reserved) {
                 return Err(ConfigError(format!("context.{reserved}: the filter sets this itself")));
             }

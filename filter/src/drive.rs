@@ -49,6 +49,16 @@ pub trait Host {
     /// # Errors
     /// When Envoy does not hand out exactly as much.
     fn response_body(&mut self, part: Copied) -> Result<Vec<u8>, Refused>;
+    /// Changes a response header.
+    ///
+    /// # Errors
+    /// When Envoy does not.
+    fn change_response(&mut self, change: &HeaderChange) -> Result<(), Refused>;
+    /// Replaces everything of the response body that is there and checks its size afterwards.
+    ///
+    /// # Errors
+    /// When Envoy does not, or the size afterwards is another one.
+    fn replace_response_body(&mut self, length_before: usize, body: &[u8]) -> Result<(), Refused>;
     /// Takes an outcome, to be reported later.
     fn report(&mut self, outcome: Outcome);
     /// Aborts the stream, as well as it goes.
@@ -104,6 +114,16 @@ fn perform(host: &mut impl Host, action: Action) -> Option<Event> {
         Action::Copy(part) => {
             let bytes = host.response_body(part).ok().filter(|bytes| bytes.len() == part.length);
             return Some(Event::ResponseCopied { part, bytes });
+        }
+        Action::ChangeResponse(change) => host.change_response(&change).map_err(|Refused| Failure::Response),
+        Action::ReadResponse { length } => {
+            return Some(match host.response_body(Copied { start: 0, length }) {
+                Ok(bytes) if bytes.len() == length => Event::ResponseRead(bytes),
+                _ => Event::HostFailed(Failure::Response),
+            });
+        }
+        Action::ReplaceResponse { length_before, body } => {
+            host.replace_response_body(length_before, &body).map_err(|Refused| Failure::Response)
         }
         Action::Report(outcome) => {
             host.report(outcome);

@@ -77,9 +77,11 @@ impl RequestHead {
 pub struct ResponseHead {
     /// `response.code_details`; `via_upstream` when the server behind Envoy made it.
     pub code_details: Option<String>,
-    /// The `content-type` header.
+    /// The `content-type` header; several are joined by commas.
     pub content_type: Option<Vec<u8>>,
-    /// The `content-encoding` header.
+    /// The `content-length` header.
+    pub content_length: Option<u64>,
+    /// The `content-encoding` header; several are joined by commas.
     pub content_encoding: Option<Vec<u8>>,
     /// The HTTP status.
     pub status: Option<u16>,
@@ -157,6 +159,8 @@ pub enum Event {
         /// The bytes; `None` when the host did not hand them out.
         bytes: Option<Vec<u8>>,
     },
+    /// The answer to [`Action::ReadResponse`].
+    ResponseRead(Vec<u8>),
     /// Response trailers.
     ResponseTrailers {
         /// `grpc-status` of a gRPC response.
@@ -186,6 +190,8 @@ pub enum Failure {
     Resume,
     /// Send a local reply.
     Reply,
+    /// Hand out or change the response.
+    Response,
 }
 
 /// A reply made here.
@@ -212,7 +218,7 @@ pub struct Publication {
     pub reason: String,
 }
 
-/// A change of a request header.
+/// A change of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderChange {
     /// Replace all headers of this name, or add.
@@ -255,6 +261,20 @@ pub enum Action {
     Reset,
     /// Hand out a part of the piece of response body that is just passing. It passes all the same.
     Copy(Copied),
+    /// Change a response header.
+    ChangeResponse(HeaderChange),
+    /// Hand out everything of the response body that is there.
+    ReadResponse {
+        /// Its size.
+        length: usize,
+    },
+    /// Replace everything of the response body that is there.
+    ReplaceResponse {
+        /// Size of what is replaced.
+        length_before: usize,
+        /// What replaces it.
+        body: Vec<u8>,
+    },
     /// Tell the decision point later how the allowed call ended.
     Report(Outcome),
     /// Tell access logs.

@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod drive;
 pub mod event;
+pub mod inspect;
 pub mod message;
 pub mod metrics;
 pub mod outcome;

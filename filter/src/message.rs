@@ -125,6 +125,8 @@ pub const BODY_TIMEOUT: &str = "enforcer.body_timeout";
 pub const NO_DECISION: &str = "enforcer.no_decision";
 /// The body edit does not fit the body, or Envoy did not make it.
 pub const EDIT_FAILED: &str = "enforcer.edit_failed";
+/// The rules for the response cannot be carried out.
+pub const RULES_UNFIT: &str = "enforcer.rules_unfit";
 /// A host call failed.
 pub const HOST_FAILED: &str = "enforcer.host_failed";
 /// Callbacks came in an order that cannot be.

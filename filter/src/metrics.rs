@@ -31,6 +31,10 @@ pub enum Counter {
     ResponsesEventStream,
     /// Other responses.
     ResponsesOther,
+    /// Responses that were looked into and changed.
+    ResponsesEdited,
+    /// Responses that were looked into and refused or quarantined, as a whole or in part.
+    ResponsesRefused,
     /// Outcomes that the decision point took.
     OutcomesReported,
     /// Calls with outcomes that failed; they are made again.
@@ -41,7 +45,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter; its place here is its index.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Requests,
         Self::Exempt,
         Self::Checks,
@@ -56,6 +60,8 @@ impl Counter {
         Self::ResponsesJson,
         Self::ResponsesEventStream,
         Self::ResponsesOther,
+        Self::ResponsesEdited,
+        Self::ResponsesRefused,
         Self::OutcomesReported,
         Self::OutcomesFailed,
         Self::OutcomesDropped,
@@ -78,6 +84,8 @@ impl Counter {
             Self::ResponsesJson => "interdict.responses_json",
             Self::ResponsesEventStream => "interdict.responses_event_stream",
             Self::ResponsesOther => "interdict.responses_other",
+            Self::ResponsesEdited => "interdict.responses_edited",
+            Self::ResponsesRefused => "interdict.responses_refused",
             Self::OutcomesReported => "interdict.outcomes_reported",
             Self::OutcomesFailed => "interdict.outcomes_failed",
             Self::OutcomesDropped => "interdict.outcomes_dropped",

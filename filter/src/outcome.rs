@@ -98,8 +98,26 @@ impl Watch {
 
     /// A piece of the body passes. Returns what to copy of it.
     pub fn on_piece(&mut self, size: usize, end: bool) -> Option<Copied> {
+        self.on_arrival(size, end);
+        self.offer(size)
+    }
+
+    /// Bytes of the body came, and are read by somebody else ([`on_bytes`](Self::on_bytes)) or not at all.
+    pub fn on_arrival(&mut self, size: usize, end: bool) {
         self.bytes = self.bytes.saturating_add(size as u64);
         self.ended |= end;
+    }
+
+    /// Bytes that arrived, as somebody else read them.
+    pub fn on_bytes(&mut self, bytes: &[u8]) {
+        let mut next = self.offer(bytes.len());
+        while let Some(part) = next {
+            let copy = bytes.get(part.start..part.start.saturating_add(part.length));
+            next = self.on_copy(part, copy);
+        }
+    }
+
+    fn offer(&mut self, size: usize) -> Option<Copied> {
         self.piece = size;
         if let Reader::Json(kept) = &self.reader
             && kept.len().saturating_add(size) > self.limit

@@ -1,10 +1,11 @@
 //! What happens to a response.
 //!
-//! Today every response of an allowed request passes untouched and unbuffered. This is the place where obligations on
-//! responses act: a plan is made from the response's head and the enforcement, before the first byte of its body, and is
-//! then asked about every piece.
+//! Without an obligation the response of an allowed request passes untouched and unbuffered. With one it is looked into
+//! ([`crate::inspect`]): a plan is made from the response's head, before the first byte of its body, and is then asked about
+//! every piece.
 
-use crate::event::{Flow, ResponseHead};
+use crate::event::ResponseHead;
+use crate::inspect::Inspector;
 use crate::metrics::Counter;
 
 /// Envoy's name for a response that came from the server behind it.
@@ -46,28 +47,16 @@ impl Shape {
 }
 
 /// What to do with the pieces of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ResponsePlan {
     /// Made here or by another part of Envoy, or exempt: none of our business.
     Untouched,
-    /// Comes from the server, on an allowed request.
-    Pass(Shape),
-}
-
-impl ResponsePlan {
-    /// The plan for a response of an allowed request.
-    pub fn of_allowed(head: &ResponseHead) -> Self {
-        Self::Pass(Shape::of(head.content_type.as_deref()))
-    }
-
-    /// A piece of the body, or the trailers.
-    pub fn on_piece(self) -> Flow {
-        match self {
-            // An event stream must never be paused: Envoy would buffer it, and builds before the fix of
-            // `filter_manager_forward_added_data_on_continue` lose bytes.
-            Self::Untouched | Self::Pass(Shape::Json | Shape::EventStream | Shape::Other) => Flow::Continue,
-        }
-    }
+    /// Comes from the server, on an allowed request, and is not to be looked into. It is never paused.
+    Pass,
+    /// It is looked into.
+    Inspect(Box<Inspector>),
+    /// The stream was aborted.
+    Aborted,
 }
 
 /// Whether the server behind Envoy made this response. When Envoy does not say, it is taken to be so.

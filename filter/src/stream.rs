@@ -14,16 +14,19 @@ use crate::answer::{self, Ruling};
 use crate::check;
 use crate::config::{Config, Mode};
 use crate::event::{
-    Action, Event, Failure, Flow, GrpcAnswer, HeaderChange, LocalReply, Publication, RequestHead,
-    ResponseHead, Step,
+    Action, Event, Failure, Flow, GrpcAnswer, HeaderChange, LocalReply, Publication, RequestHead, Step,
 };
+use crate::inspect::{self, SharedProfiles};
 use crate::message::{self, Judgement};
 use crate::metrics::Counter;
-use crate::outcome::{Copied, Watch};
-use crate::response::{self, ResponsePlan};
+use crate::outcome::Watch;
+use crate::response::ResponsePlan;
 use crate::rpc::Asked;
-use interdict_proto::enforcement::{self, Enforcement, Verdict};
+use interdict_content::response::Treater;
+use interdict_proto::enforcement::{self, Enforcement, Obligation, Verdict};
 use std::rc::Rc;
+
+mod back;
 
 const MILLI: u64 = 1_000_000;
 
@@ -55,14 +58,20 @@ enum State {
     Ended,
 }
 
+/// Rules for the response that cannot be carried out.
+struct Unfit;
+
 /// One HTTP stream.
 #[derive(Debug)]
 pub struct Stream {
     config: Rc<Config>,
+    profiles: SharedProfiles,
     state: State,
     head: RequestHead,
     body: Vec<u8>,
     enforcement: Option<Enforcement>,
+    /// What carries out the obligation on the response, until that begins.
+    treater: Option<Treater>,
     response: Option<ResponsePlan>,
     /// Ids of the requests that were sent to be judged (mode call).
     ids: Vec<String>,
@@ -75,13 +84,15 @@ pub struct Stream {
 
 impl Stream {
     /// A stream that nothing happened on.
-    pub fn new(config: Rc<Config>) -> Self {
+    pub fn new(config: Rc<Config>, profiles: SharedProfiles) -> Self {
         Self {
             config,
+            profiles,
             state: State::Start,
             head: RequestHead::default(),
             body: Vec::new(),
             enforcement: None,
+            treater: None,
             response: None,
             ids: Vec::new(),
             watch: None,
@@ -112,12 +123,8 @@ impl Stream {
             Event::ResponseHeaders(head) => self.on_response_headers(&head),
             Event::ResponseBody { size, end } => self.on_response_body(size, end),
             Event::ResponseCopied { part, bytes } => self.on_response_copied(part, bytes.as_deref()),
-            Event::ResponseTrailers { grpc_status } => {
-                if let Some(watch) = &mut self.watch {
-                    watch.on_trailers(grpc_status);
-                }
-                self.on_response_piece()
-            }
+            Event::ResponseRead(bytes) => self.on_response_read(&bytes),
+            Event::ResponseTrailers { grpc_status } => self.on_response_trailers(grpc_status),
             Event::Done { now, status } => self.on_done(now, status),
         }
     }
@@ -158,7 +165,7 @@ impl Stream {
 
     fn open_split(&mut self, end: bool) -> Step {
         let text = self.head.enforcement.take().and_then(|bytes| String::from_utf8(bytes).ok());
-        let enforcement = match text.as_deref().map(Enforcement::parse) {
+        let mut enforcement = match text.as_deref().map(Enforcement::parse) {
             Some(Ok(enforcement)) if enforcement.verdict == Verdict::Allow => enforcement,
             // ext_authz did not ask us, or let a request pass that we did not allow.
             _ => return self.unread(503, message::NO_DECISION),
@@ -168,10 +175,14 @@ impl Stream {
         // The request streams by unread, but only a POST has an answer.
         let asked = if self.head.text(":method") == "POST" { Asked::Unknown } else { Asked::Ids(Vec::new()) };
         self.watch(&enforcement, asked);
+        let Ok(plain) = self.oblige(&mut enforcement) else {
+            return self.unread(503, message::RULES_UNFIT);
+        };
         self.enforcement = Some(enforcement);
         let Some(length_before) = edit else {
             self.state = State::Passed;
-            return Step::pass(vec![publication, Action::Count(Counter::Allowed)]);
+            let actions = [publication].into_iter().chain(plain).chain([Action::Count(Counter::Allowed)]);
+            return Step::pass(actions.collect());
         };
         // Headers are on their way once this callback ends; what can be known now must stop the request now. Envoy's
         // ext_authz filter waited for the whole body, so its size is known.
@@ -181,7 +192,7 @@ impl Stream {
             return self.unread(503, message::EDIT_FAILED);
         }
         self.state = State::Rewriting { buffered: 0 };
-        Step::pass(vec![publication, remove("content-length")])
+        Step::pass([publication].into_iter().chain(plain).chain([remove("content-length")]).collect())
     }
 
     fn on_request_body(&mut self, size: usize, end: bool) -> Step {
@@ -253,7 +264,8 @@ impl Stream {
             Judgement::Refuse { code, reply } => self.close(reply, code, Counter::Refused),
             Judgement::Ask { ids } => {
                 self.ids = ids;
-                let message = check::request(&self.head, &mut body, &self.config);
+                let profiles = self.profiles.try_borrow().map(|held| held.digests()).unwrap_or_default();
+                let message = check::request(&self.head, &mut body, &self.config, &profiles);
                 self.body = body;
                 self.state = State::Calling;
                 let metadata = check::metadata(&self.head);
@@ -296,10 +308,11 @@ impl Stream {
         step
     }
 
-    fn allow(&mut self, enforcement: Enforcement, changes: Vec<HeaderChange>) -> Step {
+    fn allow(&mut self, mut enforcement: Enforcement, changes: Vec<HeaderChange>) -> Step {
         let asked = Asked::Ids(std::mem::take(&mut self.ids));
         self.watch(&enforcement, asked);
-        let mut actions: Vec<Action> = changes.into_iter().map(Action::Change).collect();
+        let Ok(plain) = self.oblige(&mut enforcement) else { return self.fail(message::RULES_UNFIT) };
+        let mut actions: Vec<Action> = changes.into_iter().map(Action::Change).chain(plain).collect();
         if let Some((length_before, edits)) = enforcement.body_edit() {
             let Ok(body) = enforcement::apply(&self.body, length_before, edits) else {
                 return self.fail(message::EDIT_FAILED);
@@ -329,6 +342,17 @@ impl Stream {
             None => (self.own_publication("enforcer.unlabelled_denial"), Counter::Denied),
         };
         self.reply(publication, reply, counter)
+    }
+
+    /// Makes ready what the response is obliged to, before the request goes on: what cannot be carried out must not be
+    /// asked for. The rules are let go of, as a stream may live for long.
+    fn oblige(&mut self, enforcement: &mut Enforcement) -> Result<Option<Action>, Unfit> {
+        let Some(rules) = enforcement.response_rules() else { return Ok(None) };
+        let treater = inspect::treater(rules, &self.profiles, &enforcement.decision_id).ok_or(Unfit)?;
+        self.treater = Some(treater);
+        enforcement.obligations.retain(|one| !matches!(one, Obligation::InspectResponse { .. }));
+        // An encoded response could not be read.
+        Ok(Some(remove("accept-encoding")))
     }
 
     // === split: edits ===
@@ -386,90 +410,6 @@ impl Stream {
         }
     }
 
-    // === response ===
-
-    fn on_response_headers(&mut self, head: &ResponseHead) -> Step {
-        let unnamed_own = self.replied && head.code_details.is_none();
-        let local = unnamed_own || !response::is_from_upstream(head);
-        if let Some(watch) = &mut self.watch {
-            watch.on_response(head, local);
-        }
-        if local {
-            // A local reply, ours or of another part of Envoy. It is the answer: nothing may go on behind it.
-            if self.state != State::Passed {
-                self.state = State::Closed;
-            }
-            self.response = Some(ResponsePlan::Untouched);
-            return Step::flow(Flow::Continue);
-        }
-        match (&self.state, &self.enforcement) {
-            _ if self.replied => {
-                // Our reply must not be followed by the server's, and a second reply is unsafe.
-                self.response = None;
-                Step::pause(vec![Action::Reset])
-            }
-            (State::Passed, None) => {
-                self.response = Some(ResponsePlan::Untouched);
-                Step::flow(Flow::Continue)
-            }
-            // A server may answer before it has the whole body; in mode split the request was allowed by then.
-            (State::Passed | State::Rewriting { .. }, Some(_)) => {
-                // Nobody will be refused with this request's id any more.
-                self.body = Vec::new();
-                let plan = ResponsePlan::of_allowed(head);
-                self.response = Some(plan);
-                let counter = match plan {
-                    ResponsePlan::Pass(shape) => vec![Action::Count(shape.counter())],
-                    ResponsePlan::Untouched => Vec::new(),
-                };
-                Step::pass(counter)
-            }
-            _ => {
-                self.response = None;
-                self.fail(message::RESPONSE_WITHOUT_DECISION)
-            }
-        }
-    }
-
-    fn on_response_body(&mut self, size: usize, end: bool) -> Step {
-        let part = self.watch.as_mut().and_then(|watch| watch.on_piece(size, end));
-        let mut step = self.on_response_piece();
-        // Only of what passes: a piece that is kept is shown again.
-        if step.flow == Flow::Continue {
-            step.actions.extend(part.map(Action::Copy));
-        }
-        step
-    }
-
-    fn on_response_copied(&mut self, part: Copied, bytes: Option<&[u8]>) -> Step {
-        let next = self.watch.as_mut().and_then(|watch| watch.on_copy(part, bytes));
-        Step::pass(next.map(Action::Copy).into_iter().collect())
-    }
-
-    fn on_response_piece(&mut self) -> Step {
-        match self.response {
-            Some(plan) => Step::flow(plan.on_piece()),
-            // Ours, sent in place of a response that must not pass.
-            None if self.replied => Step::flow(Flow::Continue),
-            None => self.illegal(),
-        }
-    }
-
-    // === outcome ===
-
-    /// From now on this call counts as allowed, however it ends.
-    fn watch(&mut self, enforcement: &Enforcement, asked: Asked) {
-        let limit = self.config.reporting().map(|outcomes| outcomes.read_body_bytes);
-        self.watch = limit.map(|limit| Watch::new(enforcement.decision_id.clone(), limit, asked));
-    }
-
-    fn on_done(&mut self, now: u64, status: Option<u16>) -> Step {
-        self.state = State::Ended;
-        let duration_us = now.saturating_sub(self.opened) / 1_000;
-        let outcome = self.watch.take().map(|watch| watch.finish(duration_us, status));
-        Step::pass(outcome.map(Action::Report).into_iter().collect())
-    }
-
     // === refusing ===
 
     fn on_host_failed(&mut self, failure: Failure) -> Step {
@@ -478,11 +418,15 @@ impl Stream {
             Failure::Head | Failure::Body | Failure::Change | Failure::Resume => {
                 self.fail(message::HOST_FAILED)
             }
-            Failure::Reply => {
-                self.state = State::Closed;
-                Step::pause(vec![Action::Reset])
-            }
+            Failure::Reply | Failure::Response => self.abort(),
         }
+    }
+
+    /// The stream ends here: whatever else came would be more than may pass.
+    fn abort(&mut self) -> Step {
+        self.state = State::Closed;
+        self.response = Some(ResponsePlan::Aborted);
+        Step::pause(vec![Action::Reset])
     }
 
     fn illegal(&mut self) -> Step {

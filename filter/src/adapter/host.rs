@@ -142,12 +142,7 @@ impl Host for EnvoyHost {
     }
 
     fn replace_request_body(&mut self, length_before: usize, body: &[u8]) -> Result<(), Refused> {
-        if sys::buffer_size(buffer::REQUEST_BODY)? != length_before {
-            return Err(Refused);
-        }
-        sys::replace_buffer(buffer::REQUEST_BODY, length_before, body)?;
-        // A length below the buffered one leaves the old tail in place: never trust, look.
-        if sys::buffer_size(buffer::REQUEST_BODY)? == body.len() { Ok(()) } else { Err(Refused) }
+        replace(buffer::REQUEST_BODY, length_before, body)
     }
 
     fn resume_request(&mut self) -> Result<(), Refused> {
@@ -160,6 +155,18 @@ impl Host for EnvoyHost {
 
     fn response_body(&mut self, part: Copied) -> Result<Vec<u8>, Refused> {
         sys::buffer_part(buffer::RESPONSE_BODY, part.start, part.length)
+    }
+
+    fn change_response(&mut self, change: &HeaderChange) -> Result<(), Refused> {
+        match change {
+            HeaderChange::Set(name, value) => sys::set_header(map::RESPONSE, name, value),
+            HeaderChange::Add(name, value) => sys::add_header(map::RESPONSE, name, value),
+            HeaderChange::Remove(name) => sys::remove_header(map::RESPONSE, name),
+        }
+    }
+
+    fn replace_response_body(&mut self, length_before: usize, body: &[u8]) -> Result<(), Refused> {
+        replace(buffer::RESPONSE_BODY, length_before, body)
     }
 
     fn report(&mut self, outcome: Outcome) {
@@ -197,4 +204,14 @@ impl Host for EnvoyHost {
             let _ = sys::record_metric(id, microseconds);
         }
     }
+}
+
+/// Replaces all of a buffer.
+fn replace(kind: u32, length_before: usize, body: &[u8]) -> Result<(), Refused> {
+    if sys::buffer_size(kind)? != length_before {
+        return Err(Refused);
+    }
+    sys::replace_buffer(kind, length_before, body)?;
+    // A length below the buffered one leaves the old tail in place: never trust, look.
+    if sys::buffer_size(kind)? == body.len() { Ok(()) } else { Err(Refused) }
 }

@@ -6,6 +6,7 @@ use super::sys::{self, buffer, map};
 use crate::config::{Config, Mode};
 use crate::drive::drive;
 use crate::event::{Event, Failure, Flow, GrpcAnswer, RequestHead, ResponseHead, Surroundings};
+use crate::inspect::SharedProfiles;
 use crate::stream::Stream;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -24,9 +25,15 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(id: u32, config: Rc<Config>, shared: Rc<Shared>, streams: Streams) -> Self {
+    pub(super) fn new(
+        id: u32,
+        config: Rc<Config>,
+        shared: Rc<Shared>,
+        profiles: SharedProfiles,
+        streams: Streams,
+    ) -> Self {
         let mode = config.mode;
-        let stream = Rc::new(RefCell::new(Stream::new(config)));
+        let stream = Rc::new(RefCell::new(Stream::new(config, profiles)));
         if let Ok(mut streams) = streams.try_borrow_mut() {
             streams.insert(id, Rc::clone(&stream));
         }
@@ -41,12 +48,6 @@ impl Http {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
         }
-    }
-}
-
-impl Http {
-    fn grpc_status(&self, headers: u32) -> Option<u32> {
-        if self.speaks_grpc { header_number(headers, "grpc-status") } else { None }
     }
 }
 
@@ -89,14 +90,17 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        let content_type = sys::header(map::RESPONSE, "content-type");
+        // All of them at once: a single one is the first of its name, and a client may take another.
+        let headers = sys::headers(map::RESPONSE).unwrap_or_default();
+        let content_type = joined(&headers, "content-type");
         self.speaks_grpc =
             content_type.as_deref().is_some_and(|value| value.starts_with(b"application/grpc"));
         let head = ResponseHead {
             code_details: text("response\0code_details"),
-            content_encoding: sys::header(map::RESPONSE, "content-encoding"),
-            status: header_number(map::RESPONSE, ":status"),
-            grpc_status: self.grpc_status(map::RESPONSE),
+            content_length: parsed(joined(&headers, "content-length")),
+            content_encoding: joined(&headers, "content-encoding"),
+            status: parsed(joined(&headers, ":status")),
+            grpc_status: parsed(joined(&headers, "grpc-status").filter(|_| self.speaks_grpc)),
             content_type,
             end,
         };
@@ -108,7 +112,8 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let grpc_status = self.grpc_status(map::RESPONSE_TRAILERS);
+        let grpc_status =
+            if self.speaks_grpc { parsed(sys::header(map::RESPONSE_TRAILERS, "grpc-status")) } else { None };
         self.on(Event::ResponseTrailers { grpc_status })
     }
 }
@@ -155,9 +160,15 @@ fn surroundings(route: Option<String>) -> Surroundings {
     }
 }
 
-fn header_number<N: FromStr>(headers: u32, name: &str) -> Option<N> {
-    let value = sys::header(headers, name)?;
-    std::str::from_utf8(&value).ok()?.parse().ok()
+/// The headers of this name, joined by commas.
+fn joined(headers: &[(String, Vec<u8>)], name: &str) -> Option<Vec<u8>> {
+    let values: Vec<&[u8]> =
+        headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_slice()).collect();
+    (!values.is_empty()).then(|| values.join(b", ".as_slice()))
+}
+
+fn parsed<N: FromStr>(value: Option<Vec<u8>>) -> Option<N> {
+    std::str::from_utf8(&value?).ok()?.parse().ok()
 }
 
 fn text(path: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use super::sys::{self, buffer};
 use crate::config::{Config, Mode};
 use crate::drive::drive;
 use crate::event::Event;
+use crate::inspect::{SharedProfiles, no_profiles};
 use crate::report::Reporter;
 use crate::stream::Stream;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -22,16 +23,24 @@ const TICK_MILLISECONDS: u32 = 200;
 /// Streams by context id; each removes itself when it is deleted.
 pub(super) type Streams = Rc<RefCell<BTreeMap<u32, Rc<RefCell<Stream>>>>>;
 
+/// What all streams of a configuration share.
+#[derive(Clone)]
+struct Plugin {
+    config: Rc<Config>,
+    shared: Rc<Shared>,
+    profiles: SharedProfiles,
+}
+
 #[derive(Default)]
 pub(super) struct Root {
-    plugin: Option<(Rc<Config>, Rc<Shared>)>,
+    plugin: Option<Plugin>,
     streams: Streams,
 }
 
 impl Context for Root {
     /// The end of a Report call.
     fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
-        let Some((_, shared)) = &self.plugin else { return };
+        let Some(Plugin { shared, .. }) = &self.plugin else { return };
         // Here and not on the tick, because Envoy makes a new timer, and would destroy the one that is just running.
         shared.calm_down(TICK_MILLISECONDS);
         // Taking none of the outcomes is said by an empty message.
@@ -73,12 +82,12 @@ impl RootContext for Root {
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         // Without a configuration Envoy made no plugin and no streams; were there one, `None` would end the VM and deny.
-        let (config, shared) = self.plugin.clone()?;
-        Some(Box::new(Http::new(id, config, shared, Rc::clone(&self.streams))))
+        let Plugin { config, shared, profiles } = self.plugin.clone()?;
+        Some(Box::new(Http::new(id, config, shared, profiles, Rc::clone(&self.streams))))
     }
 
     fn on_tick(&mut self) {
-        let Some((_, shared)) = &self.plugin else { return };
+        let Some(Plugin { shared, .. }) = &self.plugin else { return };
         // Before any stream becomes the context in effect: the call is the root's.
         shared.reporter(|reporter, line| reporter.flush(sys::now(), line));
         let waiting: Vec<(u32, Rc<RefCell<Stream>>)> = match self.streams.try_borrow() {
@@ -101,7 +110,7 @@ impl RootContext for Root {
     }
 }
 
-fn configure(size: usize) -> Result<(Rc<Config>, Rc<Shared>), String> {
+fn configure(size: usize) -> Result<Plugin, String> {
     let bytes =
         sys::buffer(buffer::PLUGIN_CONFIGURATION, size).map_err(|_| "configuration cannot be read")?;
     let config = Config::parse(&bytes).map_err(|error| error.to_string())?;
@@ -119,7 +128,7 @@ fn configure(size: usize) -> Result<(Rc<Config>, Rc<Shared>), String> {
     };
     let shared = Shared::new(check, report, reporter).map_err(|_| "Envoy refused to define metrics")?;
     sys::set_tick_period(TICK_MILLISECONDS).map_err(|_| "Envoy refused a timer")?;
-    Ok((Rc::new(config), Rc::new(shared)))
+    Ok(Plugin { config: Rc::new(config), shared: Rc::new(shared), profiles: no_profiles() })
 }
 
 fn upstream(service: String, timeout_ms: u32) -> Upstream {

@@ -8,6 +8,7 @@ use interdict_filter::drive::{Host, Refused, drive};
 use interdict_filter::event::{
     Event, Flow, GrpcAnswer, HeaderChange, LocalReply, RequestHead, ResponseHead, Surroundings,
 };
+use interdict_filter::inspect::no_profiles;
 use interdict_filter::metrics::Counter;
 use interdict_filter::outcome::Copied;
 use interdict_filter::stream::Stream;
@@ -37,6 +38,8 @@ pub enum Did {
     Reset,
     Publish(String, String),
     Copy(Copied),
+    ChangeResponse(HeaderChange),
+    ReplaceResponse(usize, Vec<u8>),
 }
 
 /// Which operation fails.
@@ -50,6 +53,8 @@ pub enum Fail {
     Replace,
     Resume,
     Reply,
+    ChangeResponse,
+    ReplaceResponse,
 }
 
 #[derive(Default)]
@@ -132,6 +137,18 @@ impl Host for FakeHost {
         self.outcome(Fail::Copy)?;
         self.piece.get(part.start..part.start + part.length).map(<[u8]>::to_vec).ok_or(Refused)
     }
+    fn change_response(&mut self, change: &HeaderChange) -> Result<(), Refused> {
+        self.outcome(Fail::ChangeResponse)?;
+        self.did.push(Did::ChangeResponse(change.clone()));
+        Ok(())
+    }
+    fn replace_response_body(&mut self, length_before: usize, body: &[u8]) -> Result<(), Refused> {
+        self.outcome(Fail::ReplaceResponse)?;
+        assert_eq!(length_before, self.piece.len());
+        self.piece = body.to_vec();
+        self.did.push(Did::ReplaceResponse(length_before, body.to_vec()));
+        Ok(())
+    }
     fn report(&mut self, outcome: Outcome) {
         self.outcomes.push(outcome);
     }
@@ -159,7 +176,7 @@ impl Bench {
     pub fn new(config: &str) -> Self {
         let config = Config::parse(config.as_bytes()).unwrap();
         let host = FakeHost { now: START, ..FakeHost::default() };
-        Self { stream: Stream::new(Rc::new(config)), host }
+        Self { stream: Stream::new(Rc::new(config), no_profiles()), host }
     }
     pub fn call() -> Self {
         Self::new(CALL_CONFIG)

@@ -175,22 +175,16 @@ impl Treater {
         self.rules.max_bytes
     }
 
-    /// Whether anything but errors could still be found; `false` once something unreadable was refused.
+    /// Whether something that cannot be looked into is refused.
     #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.ended
+    pub fn refuses_unreadable(&self) -> bool {
+        self.rules.unreadable == Unreadable::Deny
     }
 
     /// What was found and done so far.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
-    }
-
-    /// Gives the report away.
-    #[must_use]
-    pub fn into_report(self) -> Report {
-        self.report
     }
 
     /// A whole JSON body. What takes its place, if anything does.
