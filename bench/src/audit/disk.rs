@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -31,9 +31,10 @@ impl SyncFloor {
         Ok(Self { file, at: 0, microseconds: Vec::new() })
     }
 
-    pub(super) fn measure(&mut self, count: usize) -> Result<()> {
-        let bytes = [8; WRITTEN];
-        for _ in 0..count {
+    /// For a time and not for a number, as calls are: then a moment in which the disk is busy weighs the same in both.
+    pub(super) fn measure(&mut self, length: Duration) -> Result<()> {
+        let (bytes, until) = ([8; WRITTEN], Instant::now() + length);
+        while Instant::now() < until {
             let start = Instant::now();
             let written = self.file.write_all_at(&bytes, self.at as u64);
             written.and_then(|()| self.file.sync_data()).context("sync a file")?;

@@ -25,8 +25,8 @@ const PAUSE: Duration = Duration::from_millis(30);
 const TOKEN_AGE: Duration = Duration::from_secs(300);
 /// Request numbers of one slice; far more than one can send.
 const NUMBERS: u64 = 1_000_000;
-/// Syncs of the disk alone that are timed in every round.
-const SYNCS: usize = 50;
+/// How long syncs of the disk alone are timed in every round.
+const SYNCS: Duration = Duration::from_millis(250);
 
 /// How much is measured.
 #[derive(Debug, Clone)]
