@@ -3,7 +3,7 @@
 //! Servers repeat structured content as text for clients that do not read it: whole, without its wrapper, or one block
 //! for every element. What is taken out of the one has to be gone from the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interdict_mcp::edit::{Edit, apply, replace_string};
 use interdict_mcp::json::{Document, Limits, Numbers, Value};
@@ -100,35 +100,41 @@ pub(crate) struct Mirrored<'d> {
 pub(crate) fn mirror<'d>(result: Value<'d>, structured: Option<Value<'d>>, edits: &[Edit]) -> Mirrored<'d> {
     let mut mirrored = Mirrored { edits: Vec::new(), others: texts(result) };
     let Some(structured) = structured.filter(|_| !mirrored.others.is_empty()) else { return mirrored };
-    let mut prints = Prints::default();
+    let mut edits = edits.to_vec();
+    edits.sort_by_key(|edit| edit.start);
+    let mut prints = Prints { edits: &edits, places: BTreeMap::new() };
     prints.of(structured, 0);
-    let mut gone = Vec::new();
+    // Texts that change, and blocks that go, by the place of the block.
+    let (mut changed, mut gone) = (Vec::new(), BTreeSet::new());
     mirrored.others.retain(|text| {
         let Some(document) = text.document() else { return true };
-        let print = Prints::default().of(document.root(), 0);
-        let Some(places) = prints.places.get(&print) else { return true };
-        let is_gone =
-            |place: &Value<'_>| edits.iter().any(|edit| (edit.start..edit.end).contains(&place.span().start));
-        match places.iter().find(|place| !is_gone(place)) {
-            Some(place) => mirrored.edits.extend(text.repeating(*place, edits)),
-            None => gone.push(text.block),
+        let print = Prints { edits: &[], places: BTreeMap::new() }.of(document.root(), 0);
+        match prints.places.get(&print) {
+            None => return true,
+            Some(Some(place)) => {
+                changed.extend(text.repeating(*place, &edits).map(|edit| (text.block, edit)))
+            }
+            Some(None) => {
+                gone.insert(text.block);
+            }
         }
         false
     });
     // What goes as a whole is not changed as well.
-    let blocks = || result.get("content").into_iter().flat_map(|content| content.elements()).enumerate();
-    for (_, block) in blocks().filter(|(at, _)| gone.contains(at)) {
-        mirrored.edits.retain(|edit| !block.span().contains(&edit.start));
-    }
     mirrored.others.retain(|text| !gone.contains(&text.block));
-    mirrored.edits.extend(remove(blocks().map(|(at, block)| (gone.contains(&at), block.span()))));
+    mirrored
+        .edits
+        .extend(changed.into_iter().filter(|(block, _)| !gone.contains(block)).map(|(_, edit)| edit));
+    let blocks = result.get("content").into_iter().flat_map(|content| content.elements()).enumerate();
+    mirrored.edits.extend(remove(blocks.map(|(at, block)| (gone.contains(&at), block.span()))));
     mirrored
 }
 
-/// What `value` is with those of `edits` that lie in it. `None` without any.
+/// What `value` is with those of `edits` that lie in it; they are in order. `None` without any.
 pub(crate) fn edited(value: Value<'_>, edits: &[Edit]) -> Option<String> {
     let span = value.span();
-    let inside = edits.iter().filter(|edit| span.start <= edit.start && edit.end <= span.end);
+    let from = edits.get(edits.partition_point(|edit| edit.start < span.start)..)?;
+    let inside = from.iter().take_while(|edit| edit.end <= span.end);
     let moved: Vec<Edit> = inside
         .map(|edit| Edit {
             start: edit.start - span.start,
@@ -141,12 +147,20 @@ pub(crate) fn edited(value: Value<'_>, edits: &[Edit]) -> Option<String> {
 }
 
 /// The digests of arrays and objects, equal for equal values.
-#[derive(Default)]
-struct Prints<'d> {
-    places: BTreeMap<[u8; 32], Vec<Value<'d>>>,
+struct Prints<'d, 'e> {
+    /// What takes some of them out, in order.
+    edits: &'e [Edit],
+    /// The first place that stays, if one does.
+    places: BTreeMap<[u8; 32], Option<Value<'d>>>,
 }
 
-impl<'d> Prints<'d> {
+impl<'d> Prints<'d, '_> {
+    fn is_gone(&self, value: Value<'_>) -> bool {
+        let start = value.span().start;
+        let behind = self.edits.partition_point(|edit| edit.start <= start);
+        behind.checked_sub(1).and_then(|last| self.edits.get(last)).is_some_and(|edit| start < edit.end)
+    }
+
     fn of(&mut self, value: Value<'d>, depth: usize) -> [u8; 32] {
         let mut hash = Sha256::new();
         if depth < MAX_DEPTH && value.is_object() {
@@ -165,7 +179,9 @@ impl<'d> Prints<'d> {
             hash.update(normal(value).as_bytes());
         }
         let print = hash.finalize().into();
-        self.places.entry(print).or_default().push(value);
+        let stays = Some(value).filter(|value| !self.is_gone(*value));
+        let place = self.places.entry(print).or_default();
+        *place = place.or(stays);
         print
     }
 

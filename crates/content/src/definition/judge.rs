@@ -20,7 +20,7 @@ pub(super) struct Judge<'r> {
     rules: &'r ListRules,
     injection: Option<&'r Injection>,
     /// Names on earlier pages, and in this list.
-    before: &'r [String],
+    before: BTreeSet<&'r str>,
     shown: BTreeSet<String>,
     /// What the names of approved and shown entries look like; made when somebody asks.
     looks: Option<BTreeSet<String>>,
@@ -40,6 +40,7 @@ impl<'r> Judge<'r> {
             EntryKind::Instructions => (&None, &None),
         };
         let (pins, permitted) = (pins.as_ref(), permitted.as_deref());
+        let before = before.iter().map(String::as_str).collect();
         Self { kind, pins, permitted, rules, injection, before, shown: BTreeSet::new(), looks: None }
     }
 
@@ -84,7 +85,7 @@ impl<'r> Judge<'r> {
         if pin == Some(&seen.digest) {
             return SeenState::Shown;
         }
-        if self.before.contains(&seen.name) {
+        if self.before.contains(seen.name.as_str()) {
             return SeenState::Misshapen;
         }
         if self.is_poisoned(entry) {
@@ -157,10 +158,10 @@ impl<'r> Judge<'r> {
         if !matches!(self.kind, EntryKind::Tool | EntryKind::Prompt) {
             return false;
         }
-        let (pins, before, shown) = (self.pins, self.before, &self.shown);
+        let (pins, before, shown) = (self.pins, &self.before, &self.shown);
         let looks = self.looks.get_or_insert_with(|| {
             let pinned = pins.into_iter().flat_map(BTreeMap::keys);
-            pinned.chain(before).chain(shown).map(|name| skeleton(name)).collect()
+            pinned.chain(shown).map(String::as_str).chain(before.iter().copied()).map(skeleton).collect()
         });
         looks.contains(&skeleton(name))
     }

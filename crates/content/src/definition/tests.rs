@@ -9,6 +9,7 @@ mod forms;
 mod hostile;
 mod lists;
 mod paging;
+mod poison;
 
 /// Limits as of the reader of lists.
 const LIMITS: Limits =

@@ -9,23 +9,27 @@ impl Run<'_> {
     pub(super) fn of_object(&mut self, keyword: &Keyword, at: &At<'_>, mark: usize) -> Check {
         match keyword {
             Keyword::Required(names) => self.required(names, at, "required", true),
-            Keyword::DependentRequired(names) => {
-                names.iter().try_for_each(|(name, names)| match at.value.get(name) {
-                    Some(_) => self.required(names, at, "dependentRequired", false),
-                    None => Ok(()),
-                })
-            }
-            Keyword::DependentSchemas(schemas) => {
-                schemas.iter().try_for_each(|(name, id)| match at.value.get(name) {
-                    Some(_) => self.check(*id, at),
-                    None => Ok(()),
-                })
-            }
+            Keyword::DependentRequired(names) => names.iter().try_for_each(|(name, names)| {
+                if self.has(name, at)? {
+                    self.required(names, at, "dependentRequired", false)
+                } else {
+                    Ok(())
+                }
+            }),
+            Keyword::DependentSchemas(schemas) => schemas
+                .iter()
+                .try_for_each(|(name, id)| if self.has(name, at)? { self.check(*id, at) } else { Ok(()) }),
             Keyword::Properties(properties) => self.properties(properties, at),
             Keyword::PropertyNames(id) => self.property_names(*id, at),
             Keyword::UnevaluatedProperties(id) => self.unevaluated_properties(*id, at, mark),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is a member. A look-up goes through all of them.
+    fn has(&mut self, name: &str, at: &At<'_>) -> Result<bool, super::Violation> {
+        self.spend(at.value.raw().len() / 64)?;
+        Ok(at.value.get(name).is_some())
     }
 
     fn required(&mut self, names: &[String], at: &At<'_>, keyword: &'static str, declares: bool) -> Check {

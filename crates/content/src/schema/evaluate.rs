@@ -14,20 +14,32 @@ impl Run<'_> {
     pub(super) fn keyword(&mut self, keyword: &Keyword, at: &At<'_>, mark: usize) -> Check {
         match keyword {
             Keyword::Ref(id) => self.check(*id, at),
-            Keyword::Type(types) => self.test(types.has(type_of(at.value)), at, "type"),
+            Keyword::Type(types) => {
+                if let Kind::Number(text) = at.value.kind() {
+                    self.spend(text.len() / 16)?;
+                }
+                self.test(types.has(type_of(at.value)), at, "type")
+            }
             Keyword::Values(keyword, values) => {
                 self.spend(at.value.raw().len() / 16)?;
                 self.test(values.contains(&normal(at.value)), at, keyword)
             }
             Keyword::Bound { keyword, limit, out } => self.bound(at, keyword, limit, *out),
             Keyword::MultipleOf(divisor) => match at.value.kind() {
-                Kind::Number(text) => self.test(divisor.divides(&Decimal::read(text)), at, "multipleOf"),
+                Kind::Number(text) => {
+                    self.spend(text.len() / 16)?;
+                    self.test(divisor.divides(&Decimal::read(text)), at, "multipleOf")
+                }
                 _ => Ok(()),
             },
-            Keyword::Size { keyword, unit, limit, out } => match size(at.value, *unit) {
-                Some(size) => self.test(size.cmp(limit) != *out, at, keyword),
-                None => Ok(()),
-            },
+            Keyword::Size { keyword, unit, limit, out } => {
+                // Counting goes through the value.
+                self.spend(at.value.raw().len() / 64)?;
+                match size(at.value, *unit) {
+                    Some(size) => self.test(size.cmp(limit) != *out, at, keyword),
+                    None => Ok(()),
+                }
+            }
             Keyword::Pattern(pattern) => match at.value.as_str() {
                 Some(text) => {
                     let matches = self.matches(*pattern, &text)?;
@@ -61,6 +73,7 @@ impl Run<'_> {
 
     fn bound(&mut self, at: &At<'_>, keyword: &'static str, limit: &Decimal, out: Out) -> Check {
         let Kind::Number(text) = at.value.kind() else { return Ok(()) };
+        self.spend(text.len() / 16)?;
         let order = Decimal::read(text).cmp(limit);
         self.test(order != out.side && !(out.itself && order.is_eq()), at, keyword)
     }

@@ -167,3 +167,23 @@ fn huge_enums_and_huge_values_are_checked_in_reasonable_time() {
     assert_eq!(verdict, "budget");
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[test]
+fn counting_a_long_text_over_and_over_runs_out_of_budget() {
+    let branches: Vec<_> = (0..9_000).map(|at| json!({"maxLength": at})).collect();
+    let validator = Validator::new(&json!({"anyOf": branches}).to_string()).unwrap();
+    let (verdict, took) = timed(&validator, &json!("é".repeat(500_000)).to_string());
+    assert_eq!(verdict, "budget");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn the_deepest_work_fits_into_a_small_stack() {
+    // A value as deep as its reader allows, under a schema that takes several steps for every level.
+    let step = json!({"allOf": [{"anyOf": [{"oneOf": [{"items": {"$ref": "#"}}]}]}]});
+    let validator = Validator::new_strict(&step.to_string()).unwrap();
+    let text = format!("{}{}", "[".repeat(64), "]".repeat(64));
+    let work = move || verdict(&validator, &text);
+    let verdict = std::thread::Builder::new().stack_size(768 << 10).spawn(work).unwrap().join().unwrap();
+    assert!(verdict == "budget" || verdict == "fine", "{verdict}");
+}
