@@ -2,7 +2,7 @@
 //!
 //! A server that streams text may cut a value in two. Of every event the ends of its texts are kept, bounded in number and
 //! length, and read together with the beginnings of the texts of the next one: with the text at the same place, and the
-//! last text with every one. What belongs to the later event is replaced there; what already passed has passed.
+//! last and the longest text with every one. What belongs to the later event is replaced there; what already passed has passed.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,7 +14,7 @@ use super::stage::is_replaced;
 use crate::finding::Finding;
 use crate::redact::redact;
 
-/// Texts of an event whose ends are kept, beside its last one.
+/// Texts of an event whose ends are kept, beside its last and its longest one.
 const MOST_KEPT: usize = 32;
 /// Texts of an event that are read together with what was kept.
 const MOST_JOINED: usize = 256;
@@ -27,8 +27,8 @@ pub(super) struct Tails {
     length: usize,
     /// By place; the one used last is at the end.
     kept: Vec<(u64, Text)>,
-    /// Place of the last text of the last event that had one.
-    last: Option<u64>,
+    /// Places of the last and of the longest text of the last event that had one.
+    open: Vec<u64>,
 }
 
 /// Some text, never shown.
@@ -71,7 +71,7 @@ impl Join<'_> {
 
 impl Tails {
     pub(super) fn new(length: usize) -> Self {
-        Self { length, kept: Vec::new(), last: None }
+        Self { length, kept: Vec::new(), open: Vec::new() }
     }
 
     /// Everything in a message that has to be read together with something earlier.
@@ -82,8 +82,8 @@ impl Tails {
         let mut joins = Vec::new();
         for (place, leaf) in texts(message).into_iter().take(MOST_JOINED) {
             let Some(whole) = leaf.as_str().filter(|text| !text.is_empty()) else { continue };
-            let others = self.last.filter(|last| *last != place);
-            for tail in [Some(place), others].into_iter().flatten().filter_map(|place| self.at(place)) {
+            let others = self.open.iter().copied().filter(|open| *open != place);
+            for tail in std::iter::once(place).chain(others).filter_map(|place| self.at(place)) {
                 let head = prefix(&whole, HEAD);
                 joins.push(Join {
                     text: format!("{tail}{head}"),
@@ -103,18 +103,21 @@ impl Tails {
     /// Keeps the ends of the texts of a message.
     pub(super) fn remember(&mut self, message: Value<'_>) {
         let texts = texts(message);
-        let Some((last_place, last)) = texts.last().copied() else { return };
-        for (place, leaf) in texts.into_iter().take(MOST_KEPT) {
-            self.keep(place, leaf);
+        let Some(last) = texts.last().copied() else { return };
+        let longest = texts.iter().max_by_key(|(_, leaf)| leaf.span().len()).copied().unwrap_or(last);
+        for (place, leaf) in texts.iter().take(MOST_KEPT) {
+            self.keep(*place, *leaf);
         }
-        if self.last_kept() != Some(last_place) {
-            self.keep(last_place, last);
+        self.open.clear();
+        for (place, leaf) in [last, longest] {
+            // A text that was kept already would be joined with itself.
+            if !self.open.contains(&place) {
+                if !texts.iter().take(MOST_KEPT).any(|(kept, _)| *kept == place) {
+                    self.keep(place, leaf);
+                }
+                self.open.push(place);
+            }
         }
-        self.last = Some(last_place);
-    }
-
-    fn last_kept(&self) -> Option<u64> {
-        self.kept.last().map(|(place, _)| *place)
     }
 
     fn keep(&mut self, place: u64, leaf: Value<'_>) {
