@@ -102,9 +102,9 @@ def agent_threat_bench(benign: bool) -> Iterator[Case]:
         for number, mail in enumerate(sample["inbox"], 1):
             if (number not in sample["attack_email_indices"]) == benign:
                 yield Case(corpus, "mails", document=mail)
-    if not benign:
-        for file, member in (("memory_poison", "memory_store"), ("data_exfil", "customer_db")):
-            for sample in json.loads((data / f"{file}.json").read_text()):
+    for file, member in (("memory_poison", "memory_store"), ("data_exfil", "customer_db")):
+        for sample in json.loads((data / f"{file}.json").read_text()):
+            if (sample["attack_name"] == "clean_baseline") == benign:
                 yield Case(corpus, file, document=sample[member])
 
 
@@ -116,10 +116,10 @@ def garak_latent() -> Iterator[Case]:
 def garak_others() -> Iterator[Case]:
     """Tag characters and terminal escapes, as garak's probes build them."""
     yield from _probes("goodside", lambda name: name == "Tag")
-    yield from _probes("ansiescape", lambda name: name == "AnsiRaw")
+    yield from _probes("ansiescape", lambda name: name == "AnsiRaw", lambda prompt: "\x1b" in prompt)
 
 
-def _probes(module_name: str, wanted: Any) -> Iterator[Case]:
+def _probes(module_name: str, wanted: Any, holds: Any = bool) -> Iterator[Case]:
     import importlib
 
     import garak._config
@@ -130,7 +130,7 @@ def _probes(module_name: str, wanted: Any) -> Iterator[Case]:
     for name, probe in sorted(vars(module).items()):
         if isinstance(probe, type) and probe.__module__ == module.__name__ and wanted(name):
             try:
-                prompts = [prompt for prompt in probe().prompts if isinstance(prompt, str)]
+                prompts = [prompt for prompt in probe().prompts if isinstance(prompt, str) and holds(prompt)]
             except (AttributeError, ValueError):
                 continue  # a base class
             yield from texts(f"{named('garak')}: {module_name}", name, prompts)

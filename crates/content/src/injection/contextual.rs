@@ -19,15 +19,15 @@ static PATH: Pattern = Pattern::new(concat!(
     r"|/run/secrets/|\bauthorized_keys\b|\b169\.254\.169\.254\b",
 ));
 
-/// An order to take something: the verb opens a sentence or follows a word that makes it an order.
+/// An order to take something: the verb opens a sentence or follows a word that makes it an order. Stands before the path.
 static TAKE: Pattern = Pattern::new(concat!(
-    r"(?:^|[.!?:;,>*#(\x22'-]\s{0,3}|\b(?:please|must|should|to first|need to|have to|then|first|also|always|now|and|you|to|can|will|it|assistant|agent|model)\s{1,3})",
-    r"(?:read|cat|open|send|upload|exfiltrate|include|pass|attach|paste|dump|extract|output|print|leak|forward|submit|retrieve|fetch|access|get|post|transmit|encode|base64|provide|share|reveal|show|append|return|display|email|curl|collect|harvest|steal|copy|modify|write|add|delete|edit|insert)\b",
+    r"(?:^|[.!?:;,>*#(`\x22'-]\s{0,3}|\b(?:please|must|should|to first|need to|have to|then|first|also|always|now|and|you|to|can|will|it|assistant|agent|model)\s{1,3})",
+    r"(?:read|cat|open|send|upload|exfiltrate|include|pass|attach|paste|dump|extract|output|print|leak|forward|submit|retrieve|fetch|get|access|post|transmit|encode|base64|provide|share|reveal|email|curl|collect|harvest|steal|copy|display|show|echo|verify)\b",
 ));
 
-/// Things with which a person documents a path rather than asks for it.
+/// What a person says who wants the file rather than documents it.
 static SOLICITS: Pattern = Pattern::new(
-    r"\b(?:contents?|as (?:the |an? )?[\w`'\x22-]{1,30} ?(?:parameter|argument|field|value)|sidenote|before (?:using|calling|you|any|doing|running|executing)|tool|assistant|agent|llm|do not (?:tell|mention|inform)|don't (?:tell|mention|inform)|the user|http|@|exfiltrat\w*|base64|upload|send|forward|post|leak|must|instructions?|steal|harvest)\b|https?:|@\w",
+    r"\b(?:(?:the |its? |file )contents?\b|as (?:the |an? )?[\w`'\x22-]{1,30} ?(?:parameter|argument|field|value)|sidenote|before (?:using|calling|you|any|doing|running|executing|making|patching|starting)|assistant|ai agent|llm|do not (?:tell|mention|inform)|don't (?:tell|mention|inform)|exfiltrat\w*|base64|(?:and|then|please|must|to|also) (?:send|upload|forward|post|submit|leak|include|pass|attach|paste|print|output|e-?mail)|(?:upload|send|forward|post|submit|e-?mail|leak) (?:it|them|this|that|the|to|its|~|/|\.|my|your|all)|must (?:read|include|send|first|also)|steal|harvest)",
 );
 
 /// An order to use something.
@@ -126,8 +126,8 @@ pub(super) fn find(text: &[u8], candidates: &Candidates, definition: bool, found
 
 fn asks_for_secret(text: &[u8]) -> bool {
     PATH.spans(text).any(|span| {
-        let near = around(text, span, REACH);
-        TAKE.is_in(near) && SOLICITS.is_in(near)
+        let before = text.get(span.start.saturating_sub(REACH)..span.start).unwrap_or_default();
+        TAKE.is_in(before) && SOLICITS.is_in(around(text, span, REACH))
     })
 }
 

@@ -72,7 +72,17 @@ static PROBE: Pattern = Pattern::new(
     r"\b(?:reveal|show|print|output|repeat|display|tell me|give me|leak|recite|disclose|return|write|summari[sz]e|include|what (?:is|are|was|were)|send|list|dump|copy)\b[^.!?\n]{0,40}\b(?:system prompt|system message|(?:your|the) (?:\w+ )?(?:initial |original |hidden |previous |full |system |exact |secret |custom )(?:instructions?|prompts?|rules|guidelines|configuration|messages?)|your (?:instructions|prompt|guidelines)|(?:words|text|everything|sentences?|content|instructions?) (?:above|before))\b",
 );
 
-const KINDS: [(Groups, &str, &Pattern); 8] = [
+/// Speaks to whatever model reads it, or says what it shall say.
+static ADDRESSED: Pattern = Pattern::new(concat!(
+    r"\b(?:note|message|attention|instructions?|reminder|hint|request) (?:to|for) (?:the |any |all |your |this )?(?:\w+ )?(?:ai|assistant|llm|language model|model|agent|chatbot|bot|gpt|claude|copilot|gemini)s?\b",
+    r"|\b(?:ai|llm|language|virtual|automated|digital|email|coding|helpful|intelligent)[ -](?:assistant|agent|model|system)s?\b[^.!?\n]{0,60}\b(?:must|should|needs? to|ha(?:s|ve) to|please|shall|required?|to (?:record|include|send|add|forward|copy|append|mention|run|execute|call)|will now)\b",
+    r"|\b(?:the|your|any|all) (?:assistant|agent|model|llm|ai|chatbot)s?\b (?:must|should|needs? to|ha(?:s|ve) to|shall|(?:is|are) required|will now)\b",
+    r"|\bif you(?:'re| are) an? (?:ai|llm|language model|assistant|agent|bot|chatbot)\b|\bas an? (?:helpful |ai |language )?(?:assistant|llm|agent)\b",
+    r"|\b(?:just|only|simply|exclusively) (?:print|say|output|respond|reply|repeat|write|answer)\b|\b(?:reply|respond|answer|output|print) (?:only )?with (?:only )?(?:the (?:following|word|text)|['\x22])",
+    r"|\bfocus (?:only|exclusively|solely) on\b|\b(?:ignore|disregard) (?:instructions?|them|(?:the rest|all|other|any|this|these) (?:of )?(?:the |this |other )?(?:data|content|info\w*|text|documents?|snippets?|prompts?))\b",
+));
+
+const KINDS: [(Groups, &str, &Pattern); 9] = [
     (Groups::OVERRIDE, "override", &OVERRIDE),
     (Groups::AUTHORITY, "authority", &AUTHORITY),
     (Groups::PERMISSION, "permission", &PERMISSION),
@@ -81,6 +91,7 @@ const KINDS: [(Groups, &str, &Pattern); 8] = [
     (Groups::EXFILTRATION, "exfiltration", &EXFILTRATION),
     (Groups::SECRECY, "secrecy", &SECRECY),
     (Groups::PROBE, "prompt_probe", &PROBE),
+    (Groups::ADDRESSED, "addressed", &ADDRESSED),
 ];
 
 /// Phrases of other languages that say "ignore what you were told"; compared after folding.

@@ -19,7 +19,7 @@ static HIDDEN: Pattern = Pattern::new(concat!(
 
 /// Who is talked to.
 static ADDRESSEE: Pattern = Pattern::new(
-    r"\b(?:ai|a\.i\.|llms?|gpt\w*|chatgpt|claude|gemini|copilot|cursor|chatbots?|(?:ai |language |digital |virtual )?(?:assistant|model|agent)s?|bots?|system prompt|instructions?|prompts?|user's|the user|reviewers?|summari[sz]\w+|tools?|you (?:are|must|should|have to|need to|will))\b",
+    r"\b(?:ai|a\.i\.|llms?|gpt-?\d?\w*|chatgpt|claude|gemini|copilot|chatbots?|(?:ai |language |digital |virtual )?(?:assistant|agent)s?|(?:language|ai) models?|system prompt|(?:previous|prior|following|these|your|all|user|new) instructions?|the user|you (?:are|must|should|have to|need to|will))\b",
 );
 
 /// What is ordered.

@@ -17,7 +17,7 @@
 //! | | `program_in_address` | `data:text/html`, `javascript:` |
 //! | | `encoded_instructions` | base64 whose text has a mark |
 //! | contextual | `names_tool`, `secret_path`, `instruction_block` | |
-//! | lexical | `override`, `authority`, `permission`, `role_change`, `urgency`, `exfiltration`, `secrecy`, `prompt_probe` | |
+//! | lexical | `override`, `authority`, `permission`, `role_change`, `urgency`, `exfiltration`, `secrecy`, `prompt_probe`, `addressed` | |
 //!
 //! Everything is linear in the length of the text: automata and bounded windows, no backtracking.
 

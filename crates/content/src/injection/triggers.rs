@@ -31,6 +31,7 @@ impl Groups {
     pub(super) const ESCAPE: Self = Self(1 << 12);
     pub(super) const PATH: Self = Self(1 << 13);
     pub(super) const BLOCK: Self = Self(1 << 14);
+    pub(super) const ADDRESSED: Self = Self(1 << 15);
 
     const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -45,7 +46,7 @@ impl Groups {
     }
 }
 
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 
 /// How far apart a first and a second word may stand, in bytes.
 const NEAR: usize = 240;

@@ -183,6 +183,31 @@ pub(super) const WORDS: &[(Need, &str)] = &[
         ),
     ),
     (
+        Need::First(Groups::ADDRESSED),
+        concat!(
+            " assistant; ai ; ai:; ai,;the ai;an ai;ai-;llm;language model;the agent;any agent;all agents;your agent;the model;",
+            "chatbot; gpt;claude;copilot;gemini;an agent;coding agent;ai agent;ignore ;disregard ",
+        ),
+    ),
+    (
+        Need::Second(Groups::ADDRESSED),
+        concat!(
+            "must;should;need;required;please;shall;note;message;attention;instruct;reminder;hint;",
+            "request;if you;has to;have to;to record;to include;to send;to add;to forward;will now;",
+            "data;content;info;text;document;snippet;prompt;as a; them",
+        ),
+    ),
+    (
+        Need::One(Groups::ADDRESSED),
+        concat!(
+            "just print;just say;just output;just respond;just reply;just repeat;just answer;only print;",
+            "only say;only output;only respond;only reply;only repeat;only answer;simply print;simply say;",
+            "simply output;simply respond;simply reply;simply repeat;simply answer;exclusively;solely on;",
+            "with only;only with;respond with ';respond with \";reply with ';reply with \";answer with ';",
+            "answer with \";with the following;with the word;focus only",
+        ),
+    ),
+    (
         Need::One(Groups::TEMPLATE),
         concat!(
             "<|;[inst];[/inst];<<sys;</s>; human:; assistant:;_of_turn>;[system_prompt];",
