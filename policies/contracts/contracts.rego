@@ -140,7 +140,7 @@ cardinality_violation := "cardinality_form" if {
 	not is_thing(found)
 } else := "cardinality_form" if {
 	some found in conditions
-	found == arguments.misshapen
+	is_set(found) # misshapen: no JSON value is a set
 } else := "cardinality_max" if {
 	count(things) > input.contract.cardinality.max
 }
@@ -195,7 +195,7 @@ loose := `(?i)^[\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}
 # === destinations ===
 
 # Of the same form, and to the same hosts, as in the topic of that name.
-deny contains destinations.reasons[code] if {
+deny contains destinations.reason(code) if {
 	some check in input.contract.destinations
 	some value in arguments.at(check.path)
 	code := destinations.violation(check, value)

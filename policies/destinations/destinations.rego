@@ -74,6 +74,9 @@ approved(host) if {
 	not contains(host, ".xn--")
 }
 
+# For other topics.
+reason(code) := reasons[code]
+
 reasons := {
 	"missing": {"code": "destination_missing", "message": "An address that must be checked is missing."},
 	"form": {"code": "destination_form", "message": "An address does not have the strict form that can be checked."},

@@ -8,8 +8,11 @@
 )]
 mod common;
 
+use interdict_content::finding::{Facet, Finding, Place};
+use interdict_content::profile::Action;
 use interdict_mcp::json;
 use interdict_policy::replay::{Exact, Judge, exact};
+use interdict_policy::{AccumulatedFact, ContentFact, FindingFact, HOSTILE};
 use interdict_policy::{ApprovalFact, Bundle, Facts, FactsRef, HttpFact, MessageKind, Principal};
 use interdict_proto::enforcement::EnforcerKind;
 use proptest::prelude::*;
@@ -42,6 +45,41 @@ allow contains {"code": "ok", "message": substring(base64.encode(json.marshal(in
         assert_eq!(serde_json::to_vec(&kept).unwrap(), text, "{arguments}");
         assert_eq!(exact(&bundle, &text, &decision.canonical()), Exact::Same, "{arguments}");
     }
+}
+
+#[test]
+fn facts_from_before_there_was_content_are_the_same_bytes() {
+    let kept = r#"{"time_ms":1795084200000,"enforcer":{"kind":"native","version":""},"agent_id":"a","assurance":1,"server_id":"s","http":{"method":"POST","path":"/mcp","host":"s","source_address":"10.0.0.7"},"mcp":{"era":"2025-06-18","kind":"request","method":"tools/call","tool":"t","arguments":{"a":1}}}"#;
+    let (text, _) = judged(&bundle_of(ECHO), r#"{"a":1}"#);
+    assert_eq!(String::from_utf8(text).unwrap(), kept);
+    let old = Facts::parse(kept.as_bytes()).unwrap();
+    assert!(old.content.is_none() && serde_json::to_string(&old).unwrap() == kept);
+}
+
+#[test]
+fn findings_of_one_place_are_counted_together_and_bounded() {
+    let finding = |class: &str, action, path: &str| Finding {
+        class: class.into(),
+        action,
+        path: path.into(),
+        place: Place::Text,
+        span: None,
+        facet: Facet::default(),
+        mark: [7; 16],
+    };
+    let two = [
+        finding("pan", Action::Redact, "/a"),
+        finding("jwt", Action::Deny, "/a"),
+        finding("pan", Action::Redact, "/a"),
+    ];
+    let fact = ContentFact::of(&two, false);
+    let counts: Vec<_> = fact.findings.iter().map(|found| (found.class.as_str(), found.count)).collect();
+    assert_eq!((counts, fact.incomplete), (vec![("jwt", 1), ("pan", 2)], false));
+    let mut many: Vec<_> = (0..300).map(|at| finding("pan", Action::Count, &format!("/{at}"))).collect();
+    many.push(finding("zip", Action::Deny, "/z"));
+    let fact = ContentFact::of(&many, false);
+    assert_eq!((fact.findings.len(), fact.findings[0].class.as_str(), fact.incomplete), (256, "zip", true));
+    assert!(ContentFact::of(&[], false).is_empty() && !ContentFact::of(&[], true).is_empty());
 }
 
 #[test]
@@ -190,6 +228,26 @@ fn cases() -> impl Strategy<Value = Case> {
         })
 }
 
+/// Some content of every kind.
+fn content(class: &str, path: &str, count: u64) -> ContentFact {
+    let finding = FindingFact {
+        class: class.into(),
+        action: Action::Redact,
+        path: path.into(),
+        place: Place::Text,
+        count,
+        last_four: Some("1111".into()),
+        domain: (count % 2 == 0).then(|| path.into()),
+        country: None,
+    };
+    ContentFact {
+        findings: vec![finding],
+        accumulated: vec![AccumulatedFact { class: class.into(), family: "card".into(), distinct: count }],
+        labels: [HOSTILE.to_owned(), class.to_owned()].into(),
+        incomplete: count % 3 == 0,
+    }
+}
+
 impl Case {
     fn with_facts<T>(&self, run: impl FnOnce(&FactsRef<'_>) -> T) -> T {
         let document = self
@@ -237,6 +295,8 @@ impl Case {
         facts.mcp.uris = if given(7) { &names } else { &[] };
         facts.mcp.task_ids = if given(8) { &names } else { &[] };
         facts.approval = given(9).then_some(&approval);
+        let content = content(text(0), text(1), u64::from(self.kind));
+        facts.content = given(10).then_some(&content);
         run(&facts)
     }
 }
@@ -244,7 +304,7 @@ impl Case {
 #[test]
 fn facts_that_were_kept_lead_to_the_decision_that_was_made() {
     // Each part in a reason of its own: a message holds 500 characters.
-    let parts = ["time", "enforcer", "agent", "principal", "server", "http", "approval"].map(|part| {
+    let parts = ["time", "enforcer", "agent", "principal", "server", "http", "approval", "content"].map(|part| {
         format!("allow contains {{\"code\": \"{part}\", \"message\": substring(base64.encode(json.marshal(input.{part})), 0, 480)}}\n")
     });
     let members = ["era", "kind", "method", "tool", "name", "uri", "uris", "task_ids", "arguments"].map(|part| {

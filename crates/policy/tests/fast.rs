@@ -225,6 +225,12 @@ const BODIES: &[&str] = &[
     "some p in input.mcp.arguments.list; q := f(p); q",
     "some p in input.mcp.arguments.list; not f(p)",
     "some p in members; not g(p)",
+    "after_loops == \"second\"",
+    "after_loops == \"third\"",
+    "not after_loops",
+    "after(input.mcp.arguments.list) == \"second\"",
+    "some p in input.mcp.arguments.list; after(p) == \"last\"",
+    "not after(input.mcp.arguments.list)",
     "not input.mcp.arguments.x",
     "not input.mcp.arguments.x == input.mcp.arguments.y",
     "input.mcp.arguments.x != input.mcp.arguments.y",
@@ -279,6 +285,8 @@ undefined_chain := input.mcp.arguments.x.a if { input.mcp.tool } else := 1
 undefined_else := "first" if { f(input.mcp.arguments.x) } else := input.mcp.arguments.y if { input.mcp.tool } else := "else"
 ignored(_, _) if true
 nested(o) := [v | some v in o.list; v > 2]
+after_loops := "first" if { some v in input.mcp.arguments.list; v == 3 } else := "second" if { some v in input.mcp.arguments.list; v == "ab" } else := "third" if { input.mcp.arguments.x }
+after(list) := "first" if { is_array(list); some v in list; v == 3 } else := "second" if { is_array(list); some v in list; some w in list; v != w } else := "last" if { is_string(list) }
 members contains v if { some v in input.mcp.arguments.list; startswith(v, "a") }
 "#;
 

@@ -11,13 +11,14 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Folder, agent, call, limits, project, server};
-use interdict_policy::{ApprovalFact, Principal};
+use interdict_policy::{ApprovalFact, ContentFact, Contract, Principal};
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
 
 fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
-        Value::Object(members) if path != "mcp.arguments" => {
+        // The parts of a contract are those of its file.
+        Value::Object(members) if path != "mcp.arguments" && !path.starts_with("contract.") => {
             for (key, member) in members {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 leaves(member, &path, found);
@@ -46,7 +47,27 @@ fn the_documented_members_are_the_members_of_the_document() {
         approved_at: common::TIME.parse().unwrap(),
         covers: vec!["policy.x".into()],
     });
+    let contract: Contract = serde_json::from_value(json!({
+        "server": "payments", "tool": "transfer", "signed_by": "ana", "effects": ["pay"], "reversible": false,
+        "sensitivity": "high", "value": {"path": ["a"], "max": 5, "minor_units": 2},
+        "rows": {"path": ["r"], "max": 5, "over": "cut"}, "recipients": {"paths": [["to"]], "max": 1},
+        "cardinality": {"paths": [["id"]], "max": 1}, "destinations": [{"path": ["url"], "kind": "url"}],
+        "path_depth": {"path": ["p"], "min": 2}, "output": {"undeclared": "drop"},
+    }))
+    .unwrap();
+    input.contract = Some(&contract);
+    let content: ContentFact = serde_json::from_value(json!({
+        "findings": [{"class": "pan", "action": "ask", "path": "/a", "place": "number", "count": 2, "last_four": "1111"}],
+        "accumulated": [{"class": "pan", "family": "card", "distinct": 7}],
+        "labels": ["hostile"], "incomplete": true,
+    }))
+    .unwrap();
+    input.content = Some(&content);
     let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+    assert_eq!(document["contract"], serde_json::to_value(&contract).unwrap());
+    let mut seen = document["content"].clone();
+    assert_eq!(seen.as_object_mut().unwrap().remove("consequential"), Some(json!(true)));
+    assert_eq!(seen, serde_json::to_value(&content).unwrap());
     assert_eq!((&document["mcp"]["uris"], &document["mcp"]["task_ids"]), (&json!(["u", "v"]), &json!(["t"])));
     let mut real = BTreeSet::new();
     leaves(&document, "", &mut real);
@@ -60,6 +81,28 @@ fn the_documented_members_are_the_members_of_the_document() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_consequential() {
+    let (agent, mut server) = (agent(), server("payments"));
+    server.read_only_tools = vec!["look".into()];
+    let (none, content) = (json!({}), ContentFact::default());
+    let consequential = |tool: Option<&str>, effects: Option<&[&str]>| {
+        let contract: Option<Contract> = effects.map(|effects| {
+            let form = json!({"server": "payments", "tool": "t", "signed_by": "ana", "effects": effects});
+            serde_json::from_value(form).unwrap()
+        });
+        let mut input = call(&agent, &server, "", &none);
+        (input.mcp.tool, input.contract, input.content) = (tool, contract.as_ref(), Some(&content));
+        let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
+        document["content"]["consequential"].as_bool().unwrap()
+    };
+    assert!(consequential(Some("act"), None) && !consequential(Some("look"), None));
+    assert!(
+        consequential(Some("look"), Some(&["read", "send"])) && !consequential(Some("act"), Some(&["read"]))
+    );
+    assert!(!consequential(None, None));
+}
+
+#[test]
 fn what_does_not_apply_is_absent() {
     let (agent, server) = (agent(), server("payments"));
     let none = json!({});
@@ -68,7 +111,9 @@ fn what_does_not_apply_is_absent() {
     input.mcp.arguments = None;
     let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
     assert_eq!(document["mcp"], json!({"era": "2025-06-18", "kind": "request", "method": "tools/call"}));
-    assert!(document.get("principal").is_none() && document.get("approval").is_none());
+    for member in ["principal", "approval", "contract", "content"] {
+        assert!(document.get(member).is_none(), "{member}");
+    }
     input.mcp.tool = Some("t");
     let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
     assert_eq!(document["mcp"]["arguments"], json!({}));

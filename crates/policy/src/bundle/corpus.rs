@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Bundle;
-use crate::{AgentFact, EnforcerFact, EvalLimits, HttpFact, Input, McpFact, MessageKind};
+use crate::{AgentFact, ContentFact, EnforcerFact, EvalLimits, HttpFact, Input, McpFact, MessageKind};
+
+/// Members that hold a path, or several.
+const PATHS: [&str; 4] = ["path", "currency_path", "paths", "filters"];
 
 /// Most inputs; each costs well under a millisecond.
 const MOST: usize = 240;
@@ -24,7 +27,11 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
     let (mut names, mut members) = (BTreeSet::new(), BTreeSet::new());
     gather(bundle.program().raw_data(), &mut names, &mut members);
     names.insert("other".to_owned());
-    let shapes = shapes(&members);
+    for contract in bundle.contracts() {
+        names.insert(contract.tool.clone());
+        gather(&serde_json::to_value(contract).unwrap_or_default(), &mut BTreeSet::new(), &mut members);
+    }
+    let (shapes, contents) = (shapes(&members), contents());
     let agents: Vec<_> = registry.agents().take(4).collect();
     let servers: Vec<_> = registry.servers().take(8).collect();
     let mut cases = Vec::new();
@@ -61,8 +68,8 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
                 arguments: Some(arguments.into()),
             },
             approval: None,
-            contract: None,
-            content: None,
+            contract: if call { bundle.contract(&server.id, tool) } else { None },
+            content: contents.get(number % (2 * contents.len())),
         };
         different.extend(evaluator.compare(&input));
     }
@@ -75,8 +82,9 @@ fn gather(data: &Value, names: &mut BTreeSet<String>, members: &mut BTreeSet<Str
         Value::Object(object) => {
             for (key, value) in object {
                 names.insert(key.clone());
-                if key == "path" {
+                if PATHS.contains(&key.as_str()) {
                     members.extend(texts(value));
+                    value.as_array().into_iter().flatten().for_each(|path| members.extend(texts(path)));
                 } else {
                     names.extend(texts(value));
                 }
@@ -90,6 +98,24 @@ fn gather(data: &Value, names: &mut BTreeSet<String>, members: &mut BTreeSet<Str
 
 fn texts(list: &Value) -> impl Iterator<Item = String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned)
+}
+
+/// What content rules look at; every second input has none of it.
+fn contents() -> Vec<ContentFact> {
+    [
+        json!({"findings": [{"class": "pan", "action": "ask", "path": "/a", "place": "text", "count": 2}], "labels": ["hostile"]}),
+        json!({"findings": [{"class": "jwt", "action": "deny", "path": "", "place": "name", "count": 1}], "incomplete": true}),
+        json!({
+            "findings": [{"class": "pan", "action": "count", "path": "/a", "place": "number", "count": 1, "last_four": "1111"}],
+            "accumulated": [
+                {"class": "pan", "family": "card", "distinct": 100_000},
+                {"class": "nl_bsn", "family": "national_id", "distinct": 1},
+            ],
+        }),
+    ]
+    .into_iter()
+    .filter_map(|fact| serde_json::from_value(fact).ok())
+    .collect()
 }
 
 /// Arguments of every type, for every member that some policy looks at.

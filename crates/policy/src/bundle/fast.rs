@@ -135,12 +135,19 @@ impl Rewrite {
             // Cannot fail, or fail only as a condition that does not hold.
             I::Load { .. } | I::LoadTrue { .. } | I::LoadFalse { .. } | I::LoadNull { .. } | I::LoadBool { .. }
             | I::LoadData { .. } | I::LoadInput { .. } | I::Eq { .. } | I::Ne { .. } | I::Not { .. }
-            | I::AssertEq { .. } | I::Guard { .. } | I::CallRule { .. } | I::RuleInit { .. } | I::RuleReturn {}
+            | I::AssertEq { .. } | I::Guard { .. } | I::CallRule { .. } | I::RuleInit { .. }
             | I::DestructuringSuccess {} | I::Return { .. } | I::ObjectCreate { .. } | I::ArrayNew { .. }
             | I::ArrayPush { .. } | I::ArrayCreate { .. } | I::SetNew { .. } | I::SetAdd { .. }
             | I::SetCreate { .. } | I::Contains { .. } | I::LoopNext { .. } | I::ComprehensionEnd {}
             // Wrapped.
             | I::BuiltinCall { .. } | I::FunctionCall { .. } | I::ComprehensionBegin { .. } => {}
+            // A body that ends with a loop in which nothing held has not failed to the machine, which then leaves out the
+            // `else` behind it. What has no value fails.
+            I::RuleReturn {} => {
+                if self.single_value {
+                    self.out.push(I::Guard { register: 0, mode: GuardMode::NotUndefined });
+                }
+            }
             // The machine lets a body go on with an undefined value: `x := <undefined>`, and the value of a rule.
             I::Move { dest, src } => {
                 self.out.push(I::Guard { register: *src, mode: GuardMode::NotUndefined });

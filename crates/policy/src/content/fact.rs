@@ -1,5 +1,6 @@
 //! What was found in a call, as the policy sees it and as it is kept: classes and counts, never a value.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use interdict_content::finding::{Facet, Finding, Place};
@@ -31,7 +32,7 @@ pub struct ContentFact {
 }
 
 /// Values of one class at one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FindingFact {
     /// Their class.
@@ -77,21 +78,15 @@ impl ContentFact {
     /// The fact about what a scan found. Equal findings of one place are counted together.
     #[must_use]
     pub fn of(findings: &[Finding], incomplete: bool) -> Self {
-        type Key<'a> = (&'a str, Action, &'a str, Place, &'a Facet);
-        let mut counts: BTreeMap<(&str, &str, Action, Place), Vec<(Key<'_>, u64)>> = BTreeMap::new();
+        let mut counts: BTreeMap<FindingFact, u64> = BTreeMap::new();
         for finding in findings {
-            let key: Key<'_> = (&finding.class, finding.action, &finding.path, finding.place, &finding.facet);
-            let same = counts.entry((key.0, key.2, key.1, key.3)).or_default();
-            match same.iter_mut().find(|(known, _)| known.4 == key.4) {
-                Some((_, count)) => *count += 1,
-                None => same.push((key, 1)),
-            }
+            *counts.entry(FindingFact::of(finding)).or_default() += 1;
         }
-        let all: Vec<_> = counts.into_values().flatten().collect();
-        let incomplete = incomplete || all.len() > MAX_FINDINGS;
-        let mut findings: Vec<FindingFact> = all.into_iter().map(|(key, count)| fact(key, count)).collect();
+        let incomplete = incomplete || counts.len() > MAX_FINDINGS;
+        let counted = counts.into_iter().map(|(finding, count)| FindingFact { count, ..finding });
+        let mut findings: Vec<FindingFact> = counted.collect();
         // The strictest stay, should there be too many.
-        findings.sort_by(|one, other| other.action.cmp(&one.action));
+        findings.sort_by_key(|finding| Reverse(finding.action));
         findings.truncate(MAX_FINDINGS);
         Self { findings, incomplete, ..Self::default() }
     }
@@ -103,15 +98,19 @@ impl ContentFact {
     }
 }
 
-fn fact((class, action, path, place, facet): (&str, Action, &str, Place, &Facet), count: u64) -> FindingFact {
-    FindingFact {
-        class: class.to_owned(),
-        action,
-        path: path.to_owned(),
-        place,
-        count,
-        last_four: facet.last_four.clone(),
-        domain: facet.domain.clone(),
-        country: facet.country.clone(),
+impl FindingFact {
+    /// Without a count.
+    fn of(finding: &Finding) -> Self {
+        let Facet { last_four, domain, country } = finding.facet.clone();
+        Self {
+            class: finding.class.to_string(),
+            action: finding.action,
+            path: finding.path.clone(),
+            place: finding.place,
+            count: 0,
+            last_four,
+            domain,
+            country,
+        }
     }
 }

@@ -72,7 +72,8 @@ fn counts(contract: &Contract) -> Result<(), BundleError> {
         bounds(contract, "recipients", recipients.ask_above, recipients.max, true)?;
     }
     if let Some(cardinality) = &contract.cardinality {
-        if !(cardinality.paths.is_empty() && !cardinality.filters.is_empty()) {
+        // Conditions alone are enough: then nothing is counted.
+        if cardinality.filters.is_empty() || !cardinality.paths.is_empty() {
             paths(contract, "cardinality.paths", &cardinality.paths)?;
         }
         for filter in &cardinality.filters {

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use interdict_content::finding::Place;
-use interdict_content::profile::Action;
 use interdict_mcp::json;
 use jiff::Timestamp;
 use regorus::Value;
 
-use super::{Arguments, Input};
+use super::{Arguments, Input, content};
+use crate::Contract;
 use crate::contract::Contracts;
 use crate::registry::{Agent, Registry, Server};
-use crate::{ContentFact, Contract, Effect, FindingFact};
 
 /// Deepest arguments. The reader of messages allows less by default; this protects against callers that do not.
 const MAX_DEPTH: usize = 128;
@@ -50,7 +48,7 @@ macro_rules! keys {
     ($($name:ident)*) => {
         /// Member names as values, made once: a document has the same ones every time.
         #[derive(Debug)]
-        struct Keys { $($name: Value,)* }
+        pub(super) struct Keys { $(pub(super) $name: Value,)* }
 
         impl Default for Keys {
             fn default() -> Self {
@@ -67,7 +65,7 @@ keys! {
     tenant time tool unix_ms uri uris version
 }
 
-type Members = BTreeMap<Value, Value>;
+pub(super) type Members = BTreeMap<Value, Value>;
 
 impl Documents {
     pub(crate) fn new(registry: &Registry, contracts: &Contracts) -> Self {
@@ -130,7 +128,7 @@ impl Documents {
             root.insert(keys.contract.clone(), self.contract(contract));
         }
         if let Some(content) = input.content {
-            root.insert(keys.content.clone(), self.content(content, input));
+            root.insert(keys.content.clone(), content::value(content, input, keys));
         }
         Ok(root.into())
     }
@@ -188,54 +186,6 @@ impl Documents {
         }
     }
 
-    fn content(&self, content: &ContentFact, input: &Input<'_>) -> Value {
-        let keys = &self.keys;
-        let mut members = Members::new();
-        members.insert(keys.consequential.clone(), Value::Bool(is_consequential(input)));
-        if !content.findings.is_empty() {
-            let findings: Vec<Value> = content.findings.iter().map(|finding| self.finding(finding)).collect();
-            members.insert(keys.findings.clone(), findings.into());
-        }
-        if !content.accumulated.is_empty() {
-            let accumulated = content.accumulated.iter().map(|class| {
-                let mut members = Members::new();
-                members.insert(keys.class.clone(), class.class.as_str().into());
-                members.insert(keys.family.clone(), class.family.as_str().into());
-                members.insert(keys.distinct.clone(), class.distinct.into());
-                Value::from(members)
-            });
-            members.insert(keys.accumulated.clone(), accumulated.collect::<Vec<_>>().into());
-        }
-        if !content.labels.is_empty() {
-            let labels: Vec<&str> = content.labels.iter().map(String::as_str).collect();
-            members.insert(keys.labels.clone(), strings(&labels));
-        }
-        if content.incomplete {
-            members.insert(keys.incomplete.clone(), Value::Bool(true));
-        }
-        members.into()
-    }
-
-    fn finding(&self, finding: &FindingFact) -> Value {
-        let keys = &self.keys;
-        let mut members = Members::new();
-        members.insert(keys.class.clone(), finding.class.as_str().into());
-        members.insert(keys.action.clone(), action_label(finding.action).into());
-        members.insert(keys.path.clone(), finding.path.as_str().into());
-        members.insert(keys.place.clone(), place_label(finding.place).into());
-        members.insert(keys.count.clone(), finding.count.into());
-        for (key, facet) in [
-            (&keys.last_four, &finding.last_four),
-            (&keys.domain, &finding.domain),
-            (&keys.country, &finding.country),
-        ] {
-            if let Some(facet) = facet {
-                members.insert(key.clone(), facet.as_str().into());
-            }
-        }
-        members.into()
-    }
-
     fn mcp(&self, input: &Input<'_>) -> Result<Value, InputError> {
         let keys = &self.keys;
         let mcp = &input.mcp;
@@ -273,35 +223,7 @@ fn contract_value(contract: &Contract) -> Value {
     Value::from(serde_json::to_value(contract).unwrap_or_default())
 }
 
-/// Whether the call may change something: what the contract says, and without one what the registry says.
-fn is_consequential(input: &Input<'_>) -> bool {
-    match (input.mcp.tool, input.contract) {
-        (None, _) => false,
-        (Some(_), Some(contract)) => contract.effects.iter().any(|effect| *effect != Effect::Read),
-        (Some(tool), None) => !input.server.read_only_tools.iter().any(|name| name == tool),
-    }
-}
-
-fn action_label(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Count => "count",
-        Action::Tokenise => "tokenise",
-        Action::Redact => "redact",
-        Action::Ask => "ask",
-        Action::Deny => "deny",
-    }
-}
-
-fn place_label(place: Place) -> &'static str {
-    match place {
-        Place::Text => "text",
-        Place::Number => "number",
-        Place::Name => "name",
-    }
-}
-
-fn strings(items: &[impl AsRef<str>]) -> Value {
+pub(super) fn strings(items: &[impl AsRef<str>]) -> Value {
     items.iter().map(|item| Value::from(item.as_ref())).collect::<Vec<_>>().into()
 }
 

@@ -1,5 +1,6 @@
 //! The typed input of a decision. `docs/policy-input.md` describes the document that Rego sees.
 
+mod content;
 mod document;
 
 use std::borrow::Cow;
