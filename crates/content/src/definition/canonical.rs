@@ -110,10 +110,13 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// RFC 8785, 3.2.2.3: as ECMAScript prints the double.
+/// RFC 8785, 3.2.2.3: as ECMAScript prints the double. Where two shortest texts are equally near, that is the even one;
+/// Rust's own formatting takes the larger.
 fn write_number(text: &str, out: &mut String) {
     match double(text) {
-        Some(number) => write_double(number, out),
+        // Also for the negative zero.
+        Some(0.0) => out.push('0'),
+        Some(number) => out.push_str(ryu_js::Buffer::new().format_finite(number)),
         None => out.push_str(text),
     }
 }
@@ -128,35 +131,4 @@ fn double(text: &str) -> Option<f64> {
     let integer = !text.contains(['.', 'e', 'E']);
     let exact = || text.parse::<i64>().is_ok_and(|integer| integer.unsigned_abs() < 1 << 53);
     (!integer || exact()).then_some(number)
-}
-
-/// Number::toString of ECMA-262: shortest digits, an exponent from 21 digits on and below a millionth.
-fn write_double(number: f64, out: &mut String) {
-    if number == 0.0 {
-        // Also for the negative zero.
-        out.push('0');
-        return;
-    }
-    let shortest = format!("{:e}", number.abs());
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let (count, point) = (i32::try_from(digits.len()).unwrap_or(i32::MAX), exponent + 1);
-    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
-    let split =
-        |at: i32| digits.split_at_checked(usize::try_from(at).unwrap_or_default()).unwrap_or((&digits, ""));
-    if number < 0.0 {
-        out.push('-');
-    }
-    // Writing to a string cannot fail.
-    let _ = match point {
-        _ if count <= point && point <= 21 => write!(out, "{digits}{}", zeros(point - count)),
-        1..=21 => write!(out, "{}.{}", split(point).0, split(point).1),
-        -5..=0 => write!(out, "0.{}{digits}", zeros(-point)),
-        _ => {
-            let (first, rest) = split(1);
-            let dot = if rest.is_empty() { "" } else { "." };
-            write!(out, "{first}{dot}{rest}e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
-        }
-    };
 }

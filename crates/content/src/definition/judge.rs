@@ -47,11 +47,11 @@ impl<'r> Judge<'r> {
     /// What becomes of an entry; it counts for those that follow.
     pub(super) fn entry(&mut self, entry: Value<'_>) -> Seen {
         let name = entry.get(self.name_member()).and_then(|name| name.as_str()).unwrap_or_default();
-        let digest = |judge: &Self, name, state| judge.seen(entry, name, state);
         if !is_usable(&name) {
-            return digest(self, name.chars().take(64).collect(), SeenState::Misshapen);
+            let told = name.chars().filter(|character| !is_invisible(*character)).take(64).collect();
+            return self.seen(entry, told, SeenState::Misshapen);
         }
-        let mut seen = digest(self, name.into_owned(), SeenState::Shown);
+        let mut seen = self.seen(entry, name.into_owned(), SeenState::Shown);
         seen.state = self.state(entry, &seen);
         if seen.state.is_shown() {
             self.shown.insert(seen.name.clone());
@@ -169,7 +169,14 @@ impl<'r> Judge<'r> {
 
 /// Whether a name can be said and compared at all.
 fn is_usable(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(is_invisible)
+}
+
+/// Control characters, and those that show nothing or turn the direction of the text.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The guidance of MCP for the names of tools.

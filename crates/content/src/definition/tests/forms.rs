@@ -31,6 +31,10 @@ fn numbers_are_written_as_ecmascript_does() {
         ("10.0", "10"),
         ("-123.456e1", "-1234.56"),
         ("0.00123", "0.00123"),
+        // Half way between two shortest texts.
+        ("-879779754731141.25", "-879779754731141.2"),
+        ("5e-7", "5e-7"),
+        ("9.5367431640625e-7", "9.5367431640625e-7"),
     ];
     for (written, canonical) in samples {
         assert_eq!(form(written), canonical, "{written}");

@@ -61,11 +61,11 @@ fn two_approved_names_may_look_alike() {
 
 #[test]
 fn entries_without_a_usable_name_are_hidden() {
-    let list = json!({"tools": [{"description": "x"}, 7, {"name": 7}, {"name": ""}, {"name": "a\u{7}b"},
+    let list = json!({"tools": [{"description": "x"}, 7, {"name": 7}, {"name": ""}, {"name": "a\u{7}b"}, {"name": "add\u{200b}"},
         {"name": "x".repeat(513)}, tool("add", ""), tool("add", "again"), null]});
     let (shown, seen) = filtered(&list, &ListRules::default());
     assert_eq!(names(&shown), ["add"]);
-    assert_eq!(seen.iter().filter(|seen| seen.1 == Misshapen).count(), 8);
+    assert_eq!(seen.iter().filter(|seen| seen.1 == Misshapen).count(), 9);
     let (shown, seen) = filtered(&json!({"tools": {"name": "add"}}), &ListRules::default());
     assert_eq!(shown, json!({"tools": []}));
     assert_eq!(seen, told(&[("", Misshapen)]));

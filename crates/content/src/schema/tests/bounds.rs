@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -186,4 +188,83 @@ fn the_deepest_work_fits_into_a_small_stack() {
     let work = move || verdict(&validator, &text);
     let verdict = std::thread::Builder::new().stack_size(768 << 10).spawn(work).unwrap().join().unwrap();
     assert!(verdict == "budget" || verdict == "fine", "{verdict}");
+}
+
+fn any_keywords() -> impl Strategy<Value = serde_json::Value> {
+    const NAMES: [&str; 30] = [
+        "$ref",
+        "$id",
+        "$anchor",
+        "$defs",
+        "type",
+        "enum",
+        "const",
+        "multipleOf",
+        "maximum",
+        "minLength",
+        "pattern",
+        "uniqueItems",
+        "required",
+        "dependentRequired",
+        "dependentSchemas",
+        "dependencies",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "propertyNames",
+        "items",
+        "contains",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    ];
+    let word = prop_oneof![
+        Just("#"),
+        Just("#/$defs/type"),
+        Just("#a"),
+        Just("integer"),
+        Just("^a.*$"),
+        Just("a"),
+        Just("items")
+    ];
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Into::into),
+        any::<i8>().prop_map(Into::into),
+        word.prop_map(Into::into)
+    ];
+    leaf.prop_recursive(5, 60, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+            proptest::collection::btree_map(proptest::sample::select(&NAMES[..]), inner, 0..4).prop_map(
+                |members| members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            ),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_compiles_can_be_asked_about_anything(schema in any_keywords(), value in any_keywords()) {
+        let Ok(validator) = Validator::new(&schema.to_string()) else { return Ok(()) };
+        let text = value.to_string();
+        let valid = with(&text, |value| validator.validate(value)).is_ok();
+        let strict = Validator::new_strict(&schema.to_string()).unwrap();
+        // Strict and lenient differ from the plain reading in one direction each.
+        prop_assert!(valid || with(&text, |value| strict.validate(value)).is_err());
+        let found = with(&text, |value| validator.undeclared(value));
+        prop_assert!(!valid || found.is_ok());
+        if let Ok(found) = found {
+            let edited = apply(text.as_bytes(), &found.edits).unwrap();
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&edited).is_ok());
+        }
+    }
 }
