@@ -9,7 +9,7 @@ use super::text::Text;
 /// Longest value.
 const LONGEST: usize = 512;
 /// Shortest value. What is random enough has at least twelve characters.
-const SHORTEST: usize = 10;
+pub(crate) const SHORTEST: usize = 10;
 
 /// Words that say that a value is secret, in lower case without separators.
 const SECRET: &[&str] = &[
@@ -104,12 +104,19 @@ pub(crate) fn says_secret(name: &str) -> bool {
 
 /// Whether a name holds the start of one of the words: most names are done with here.
 fn may_say_secret(name: &[u8]) -> bool {
-    name.windows(3).any(|three| {
+    let behind = |at: usize| name.get(at + 3).map_or(0, u8::to_ascii_lowercase);
+    name.windows(3).enumerate().any(|(at, three)| {
         let Ok(three) = <[u8; 3]>::try_from(three) else { return false };
-        matches!(
-            &three.map(|byte| byte.to_ascii_lowercase()),
-            b"pas" | b"wac" | b"sec" | b"key" | b"tok" | b"cre" | b"aut" | b"pwd" | b"bea" | b"pin"
-        )
+        match &three.map(|byte| byte.to_ascii_lowercase()) {
+            b"key" | b"pwd" | b"pin" => true,
+            b"pas" => behind(at) == b's',
+            b"sec" => behind(at) == b'r',
+            b"tok" => behind(at) == b'e',
+            b"cre" => behind(at) == b'd',
+            b"aut" | b"wac" => behind(at) == b'h',
+            b"bea" => behind(at) == b'r',
+            _ => false,
+        }
     })
 }
 

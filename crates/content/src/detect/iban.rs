@@ -98,22 +98,43 @@ const LENGTHS: &[(&str, u8)] = &[
     ("YE", 30),
 ];
 
+/// The lengths by the two letters, 26 times the first and the second.
+const TABLE: [u8; 676] = table();
+
+const fn table() -> [u8; 676] {
+    let mut table = [0; 676];
+    let mut rest: &[(&str, u8)] = LENGTHS;
+    while let [(country, length), behind @ ..] = rest {
+        if let [first, second] = country.as_bytes() {
+            #[expect(clippy::indexing_slicing, reason = "two letters, at compile time")]
+            {
+                table[(*first - b'A') as usize * 26 + (*second - b'A') as usize] = *length;
+            }
+        }
+        rest = behind;
+    }
+    table
+}
+
+/// The length of the numbers of the country whose letters stand before `digits`.
+fn length(text: &Text<'_>, digits: usize) -> Option<usize> {
+    let place = |byte: u8| usize::from(byte.to_ascii_uppercase().wrapping_sub(b'A'));
+    let (first, second) = (place(text.before(digits.checked_sub(1)?)), place(text.before(digits)));
+    let length = TABLE.get(first * 26 + second).filter(|length| **length > 0 && second < 26)?;
+    Some(usize::from(*length))
+}
+
 /// Looks for a number whose check digits stand at `digits`.
 pub(crate) fn find(text: &Text<'_>, digits: usize, found: &mut Found) {
-    let Some(start) = digits.checked_sub(2) else { return };
-    let country = text.slice(start..digits).to_ascii_uppercase();
+    let Some(length) = length(text, digits) else { return };
+    let start = digits - 2;
     if text.before(start).is_ascii_alphanumeric() {
         return;
     }
-    let Ok(at) = LENGTHS.binary_search_by(|(code, _)| (*code).cmp(country.as_str())) else { return };
-    let Some((_, length)) = LENGTHS.get(at) else { return };
-    let Some((value, end)) = collect(text, start, usize::from(*length)) else { return };
+    let Some((value, end)) = collect(text, start, length) else { return };
     if remainder(&value) == Some(1) {
-        let facet = Facet {
-            last_four: last_four(&value),
-            country: Some(country.to_ascii_lowercase()),
-            ..Facet::default()
-        };
+        let country = value.get(..2).map(str::to_ascii_lowercase);
+        let facet = Facet { last_four: last_four(&value), country, ..Facet::default() };
         found.add(Builtin::IBAN, start..end, value, Certainty::Checked, facet);
     }
 }
@@ -140,14 +161,4 @@ fn remainder(value: &str) -> Option<u32> {
         let digit = character.to_digit(36)?;
         Some((if digit < 10 { rest * 10 } else { rest * 100 } + digit) % 97)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_countries_are_sorted() {
-        assert!(LENGTHS.is_sorted());
-    }
 }

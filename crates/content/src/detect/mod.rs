@@ -47,6 +47,8 @@ pub(crate) struct Detectors {
     regions: Vec<String>,
     patterns: Option<Patterns>,
     exact: Vec<Exact>,
+    /// There are neither patterns nor exact sets.
+    built_in_only: bool,
 }
 
 /// Which kinds of places are of interest at all.
@@ -56,6 +58,8 @@ struct Calls {
     digits: usize,
     /// Tokens, keys and values of high entropy.
     secrets: bool,
+    /// National numbers.
+    numbers: bool,
     /// National numbers with letters.
     letters: bool,
 }
@@ -80,12 +84,33 @@ impl Detectors {
             () if on(Builtin::PAN) => 12,
             () => usize::MAX,
         };
-        let calls = Calls { digits, secrets: any("secret"), letters: any("national_id") };
-        Self { wanted: bits, calls, formats: Formats::new(on), regions, patterns, exact }
+        let calls = Calls {
+            digits,
+            secrets: any("secret"),
+            numbers: any("national_id"),
+            letters: national::WITH_LETTERS.iter().any(|class| on(*class)),
+        };
+        let built_in_only = patterns.is_none() && exact.is_empty();
+        Self { wanted: bits, calls, formats: Formats::new(on), regions, patterns, exact, built_in_only }
     }
 
     fn wants(&self, class: Builtin) -> bool {
         self.wanted >> class.0 & 1 == 1
+    }
+
+    /// Whether nothing of interest can be in a member's name.
+    pub(crate) fn is_dull_name(&self, name: &str) -> bool {
+        self.built_in_only && sweep::is_dull(name)
+    }
+
+    /// Whether nothing of interest can be in a string: shorter than any value that a member's name makes a secret.
+    pub(crate) fn is_dull_text(&self, text: &str) -> bool {
+        self.built_in_only && text.len() < generic::SHORTEST && sweep::is_dull(text)
+    }
+
+    /// Whether nothing of interest can be in a number: it has fewer digits than a national number or a card.
+    pub(crate) fn is_dull_number(&self, number: &str) -> bool {
+        self.built_in_only && number.len() < 9
     }
 
     /// Looks through one text. `scratch` is only there to be used again.
@@ -216,7 +241,7 @@ impl Pass<'_> {
         if total >= 12 && detectors.wants(Builtin::PAN) {
             card::find(&cluster, self.found);
         }
-        if detectors.calls.letters {
+        if detectors.calls.numbers {
             national::find(&cluster, |class| detectors.wants(class), self.found);
         }
         if detectors.wants(Builtin::PHONE) {

@@ -150,13 +150,22 @@ pub(crate) fn find(cluster: &Cluster<'_>, regions: &[String], found: &mut Found)
 /// Whether all groups together are a number, which is then noted.
 fn starts(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) -> bool {
     let Some(first) = cluster.groups.first() else { return false };
+    let text = &cluster.text;
+    let plus = plus(text, first.start);
+    // Without a plus sign it is a number of a region or starts with two zeros.
+    if plus.is_none()
+        && regions.is_empty()
+        && (text.byte(first.start), text.byte(first.start + 1)) != (b'0', b'0')
+    {
+        return false;
+    }
     let whole = cluster.whole();
-    let (text, end) = (&cluster.text, whole.range.end);
+    let end = whole.range.end;
     let digits = whole.digits.as_str();
     if text.byte(end).is_ascii_alphanumeric() || monotone(digits) {
         return false;
     }
-    if let Some(start) = plus(text, first.start) {
+    if let Some(start) = plus {
         let country = international(digits);
         return country.map(|country| add(start..end, format!("+{digits}"), country, found)).is_some();
     }
@@ -199,21 +208,26 @@ fn international(digits: &str) -> Option<&'static str> {
 }
 
 fn national(digits: &str, region: &str, cluster: &Cluster<'_>, said: impl Fn() -> bool) -> bool {
-    let sizes: Vec<usize> = cluster.groups.iter().map(ExactSizeIterator::len).collect();
+    let sized = |sizes: &[usize]| {
+        sizes.len() == cluster.groups.len()
+            && cluster.groups.iter().map(ExactSizeIterator::len).eq(sizes.iter().copied())
+    };
     if matches!(region, "us" | "ca") {
         let short = digits.strip_prefix('1').filter(|rest| rest.len() == 10).unwrap_or(digits);
         let bytes = short.as_bytes();
         let fits = bytes.len() == 10
             && bytes.first().is_some_and(|digit| *digit >= b'2')
             && bytes.get(3).is_some_and(|digit| *digit >= b'2');
-        return fits && (matches!(sizes.as_slice(), [3, 3, 4] | [1, 3, 3, 4]) || said());
+        return fits && (sized(&[3, 3, 4]) || sized(&[1, 3, 3, 4]) || said());
     }
     let mut known = NATIONAL.iter().filter(|(country, ..)| *country == region);
     let fits = known.any(|(_, trunk, least, most)| {
         digits.starts_with(trunk) && !digits.starts_with("00") && (*least..=*most).contains(&digits.len())
     });
     // Written like 01-02-2024 it is more likely to be something else.
-    fits && ((sizes.len() > 1 && digits.starts_with('0') && sizes.first().is_some_and(|size| *size > 2))
+    fits && ((cluster.groups.len() > 1
+        && digits.starts_with('0')
+        && cluster.groups.first().is_some_and(|first| first.len() > 2))
         || said())
 }
 

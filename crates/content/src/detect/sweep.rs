@@ -47,6 +47,11 @@ fn kind(byte: u8) -> u8 {
 /// Words of at least this length are looked at closely. Shorter ones only when they hold digits.
 pub(crate) const LONG: usize = 15;
 
+/// Whether nothing can start in a text: it is short and holds neither digits nor marks.
+pub(crate) fn is_dull(text: &str) -> bool {
+    text.len() < LONG && text.bytes().all(|byte| kind(byte) & (DIGIT | MARK) == 0)
+}
+
 /// Who wants to know.
 pub(crate) trait Visitor {
     /// A word that is long, holds a digit or ends in `-` (as armour does); `kinds` are the kinds of its bytes, or-ed.

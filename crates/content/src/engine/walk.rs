@@ -130,7 +130,7 @@ impl<'e> Walk<'e> {
                     self.value(element, &Step::Index { before: step, index, depth }, name);
                 }
             }
-            Some(b'-' | b'0'..=b'9') if raw.len() > 3 => {
+            Some(b'-' | b'0'..=b'9') if !self.engine.detectors.is_dull_number(raw) => {
                 self.leaf(raw, &Map::shifted(value.span().start), &Leaf { step, place: Place::Number, name });
             }
             _ => {}
@@ -154,6 +154,9 @@ impl<'e> Walk<'e> {
 
     fn string(&mut self, raw: &str, base: usize, step: &Step<'_>, name: &str) {
         let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+        if self.engine.detectors.is_dull_text(inner) {
+            return;
+        }
         let leaf = Leaf { step, place: Place::Text, name };
         if !inner.as_bytes().contains(&b'\\') {
             return self.leaf(inner, &Map::shifted(base), &leaf);

@@ -13,6 +13,10 @@ use super::text::Text;
 use crate::finding::Facet;
 use std::ops::Range;
 
+/// Numbers that are one word with letters in it.
+pub(crate) const WITH_LETTERS: [Builtin; 6] =
+    [Builtin::ES_DNI, Builtin::IT_CF, Builtin::FI_HETU, Builtin::SG_NRIC, Builtin::CN_ID, Builtin::FR_NIR];
+
 /// One country's number made of digits.
 struct Digits {
     class: Builtin,
