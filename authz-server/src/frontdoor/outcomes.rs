@@ -183,11 +183,15 @@ impl Told {
             decision_id: decision_id.into(),
             duration_us: self.duration_us.into(),
             ended: self.ended,
+            found: Vec::new(),
             grpc: self.grpc.map(Into::into),
             http_status: self.http_status,
             late,
+            rows_cut: None,
             rpc: self.rpc,
             rpc_code: self.rpc_code.map(Into::into),
+            treated: None,
+            treated_reason: None,
         }
     }
 }

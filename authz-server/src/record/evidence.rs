@@ -190,6 +190,7 @@ impl Evidence {
                 id: id.into(),
             }),
             body_bytes: self.body_bytes.into(),
+            content: None,
             decision_id: event.decision_id.as_str().into(),
             enforcer: record::Enforcer {
                 kind: enforcer(self.enforcer),

@@ -25,8 +25,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::any::AnyBody;
 pub use self::decision::{
-    Action, Agent, Args, Decision, Enforcer, Judgement, Latency, Policy, Principal, Reason, Request,
-    UsedApproval,
+    Action, Agent, Args, Content, Decision, Enforcer, Found, Judgement, Latency, Policy, Principal, Reason,
+    Request, UsedApproval,
 };
 pub use self::entry::{Entry, NO_PREV, RecordError, VERSION, is_tenant, wrap};
 pub use self::events::{
@@ -34,7 +34,7 @@ pub use self::events::{
 };
 pub use self::labels::{
     ActionKind, ApprovalEvent, BundleEvent, Durability, Ended, EnforcerKind, HealthEvent, KeyEvent, Kind,
-    ReasonKind, Rpc, Stage, Verdict,
+    ReasonKind, Rpc, Stage, Treated, Verdict,
 };
 pub use self::moment::Moment;
 pub use self::number::{Count, MAX_SAFE, RpcCode};

@@ -281,6 +281,7 @@ fn the_words_of_the_schema_are_those_of_the_types() {
     assert_eq!(body(reasons), of!(ReasonKind));
     assert_eq!(body("outcome/properties/ended"), of!(Ended));
     assert_eq!(body("outcome/properties/rpc"), of!(Rpc));
+    assert_eq!(body("outcome/properties/treated"), of!(Treated));
     assert_eq!(body("approval/properties/event"), of!(ApprovalEvent));
     assert_eq!(body("bundle/properties/event"), of!(BundleEvent));
     assert_eq!(body("key/properties/event"), of!(KeyEvent));

@@ -19,6 +19,9 @@ pub struct Decision<'a> {
     pub approval: Option<UsedApproval<'a>>,
     /// Bytes of the body as it arrived.
     pub body_bytes: Count,
+    /// What was found in the messages, and what the session was; absent where nothing was.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content<'a>>,
     /// UUID version 7, made before the first stage.
     pub decision_id: Text<'a>,
     /// Who carried the decision out.
@@ -98,6 +101,30 @@ pub struct Args<'a> {
     /// Their canonical text, where the operator asked for it and it is short.
     #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub shown: Option<Text<'a>>,
+}
+
+/// What was found in the messages of a request: classes and counts, never a value and never its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content<'a> {
+    /// What was found.
+    pub classes: Vec<Found<'a>>,
+    /// Labels of the session, as `hostile`, in order.
+    pub labels: Vec<Text<'a>>,
+    /// How many places of the body were replaced before the message went on.
+    pub redacted: Count,
+}
+
+/// Values of one class to which the same was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found<'a> {
+    /// What the profile says to do.
+    pub action: Text<'a>,
+    /// Their class.
+    pub class: Text<'a>,
+    /// How many.
+    pub count: Count,
 }
 
 /// The agent, as the registry knows it.

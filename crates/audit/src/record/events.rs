@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::labels::{ApprovalEvent, BundleEvent, Durability, Ended, HealthEvent, KeyEvent, Kind, Rpc};
-use super::{Body, Count, Moment, RpcCode, Text};
+use super::labels::{
+    ApprovalEvent, BundleEvent, Durability, Ended, HealthEvent, KeyEvent, Kind, Rpc, Treated,
+};
+use super::{Body, Count, Found, Moment, RpcCode, Text};
 
 /// What became of an allowed request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct Outcome<'a> {
     pub duration_us: Count,
     /// How the exchange ended.
     pub ended: Ended,
+    /// What was found in the response; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "some")]
+    pub found: Vec<Found<'a>>,
     /// The gRPC status, where the exchange was gRPC.
     #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub grpc: Option<Count>,
@@ -25,11 +30,29 @@ pub struct Outcome<'a> {
     pub http_status: Option<u16>,
     /// Whether it came after its absence had been recorded.
     pub late: bool,
+    /// Rows that were cut off; absent where none were.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub rows_cut: Option<Count>,
     /// What the JSON-RPC response was.
     pub rpc: Rpc,
     /// The code of a JSON-RPC error.
     #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub rpc_code: Option<RpcCode>,
+    /// What happened to the response; absent where it was not looked into.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub treated: Option<Treated>,
+    /// Reason code of a response that was refused or quarantined.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub treated_reason: Option<Text<'a>>,
+}
+
+/// Reads a list that is there: an empty one would be a second spelling of its absence.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Found<'static>>, D::Error> {
+    let found = Vec::<Found<'static>>::deserialize(deserializer)?;
+    if found.is_empty() {
+        return Err(serde::de::Error::custom("a list of findings is not empty"));
+    }
+    Ok(found)
 }
 
 /// Nobody said in time what became of an allowed request.

@@ -101,6 +101,8 @@ words! {
         Read = "read",
         /// Who asks was not clear.
         Identity = "identity",
+        /// What the messages hold was looked at.
+        Content = "content",
         /// Registry and policy judged.
         Policy = "policy",
         /// A person was asked, or had answered.
@@ -192,6 +194,20 @@ words! {
         /// A person's answer, recorded before it was given effect, could not be given effect (an approval of one's own
         /// call among them).
         NotApplied = "not_applied",
+    }
+}
+
+words! {
+    /// What happened to a response that was looked into.
+    Treated {
+        /// It passed byte for byte.
+        Untouched = "untouched",
+        /// Parts of it were changed.
+        Edited = "edited",
+        /// It, or a message of it, was replaced by an error.
+        Refused = "refused",
+        /// A result was replaced by a handle.
+        Quarantined = "quarantined",
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) fn allowed() -> Decision<'static> {
         }),
         approval: None,
         body_bytes: Count::new(187),
+        content: None,
         decision_id: id(1),
         enforcer: Enforcer {
             kind: EnforcerKind::Call,
@@ -175,6 +176,11 @@ fn approved() -> Decision<'static> {
             by: Some("noor@acme.example".into()),
             id: id(100),
         }),
+        content: Some(Content {
+            classes: vec![found("email", "count", 2), found("pan", "redact", 1)],
+            labels: vec!["hostile".into()],
+            redacted: Count::new(1),
+        }),
         decision_id: id(3),
         repeat_of: Some(id(1)),
         ..allowed()
@@ -184,6 +190,10 @@ fn approved() -> Decision<'static> {
         args.shown = Some(r#"{"id":7,"note":"„Grüße“\n"}"#.into());
     }
     decision
+}
+
+fn found(class: &'static str, action: &'static str, count: u64) -> Found<'static> {
+    Found { action: action.into(), class: class.into(), count: Count::new(count) }
 }
 
 /// A batch of two, one of which nobody may run.
@@ -224,11 +234,22 @@ fn calls() -> Vec<AnyBody> {
         decision_id: id(1),
         duration_us: Count::new(48_211),
         ended: Ended::Complete,
+        found: Vec::new(),
         grpc: None,
         http_status: Some(200),
         late: false,
+        rows_cut: None,
         rpc: Rpc::Result,
         rpc_code: None,
+        treated: None,
+        treated_reason: None,
+    };
+    let withheld = Outcome {
+        found: vec![found("injection.structural", "quarantine", 1), found("us_ssn", "redact", 3)],
+        rows_cut: Some(Count::new(40)),
+        treated: Some(Treated::Quarantined),
+        treated_reason: Some("response.quarantined".into()),
+        ..outcome.clone()
     };
     let failed = Outcome {
         decision_id: id(3),
@@ -246,7 +267,7 @@ fn calls() -> Vec<AnyBody> {
     };
     let decisions = [allowed(), refused(), approved(), batch()].map(|body| AnyBody::Decision(Box::new(body)));
     let missing = OutcomeMissing { deadline_seconds: Count::new(300), decision_id: id(3) };
-    let outcomes = [outcome, failed, Outcome { rpc_code: None, ..reset }];
+    let outcomes = [outcome, failed, Outcome { rpc_code: None, ..reset }, withheld];
     let mut all = Vec::from(decisions);
     all.push(AnyBody::OutcomeMissing(Box::new(missing)));
     all.extend(outcomes.map(|body| AnyBody::Outcome(Box::new(body))));
