@@ -161,3 +161,31 @@ fn contracts_lie_at_the_top_of_a_bundle() {
     folder.write("deep/contracts/c.yaml", TRANSFER);
     assert_eq!(folder.load().unwrap_err().code, "bundle.unread_file");
 }
+
+/// The code blocks of a page that begin with one of these words.
+fn blocks(page: &str, start: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(project(page)).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.filter(|block| block.starts_with(start)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_examples_of_the_manual_load() {
+    let names = ["payments", "mail", "files"];
+    let servers = names.map(|id| {
+        format!("  - {{id: {id}, owner: o, tenant: t, resource: \"https://{id}/mcp\", hosts: [{id}], paths: [/mcp]}}\n")
+    });
+    let contracts = blocks("policies/README.md", "# contracts/");
+    let content = blocks("policies/README.md", "interdict:\n  content:");
+    let (key, hash) = ("0".repeat(64), "AAAAAAAAAAA=");
+    let content = content[0].replace("<64 hex digits>", &key).replace("<base64>", hash);
+    let folder = Folder::new(&[
+        ("servers/s.yaml", &format!("servers:\n{}", servers.concat())),
+        ("contracts/c.yaml", &contracts[0]),
+        ("data.yaml", &content),
+        ("interdict/destinations/data.yaml", "hosts: [example.com]\n"),
+    ]);
+    let bundle = Bundle::load(&[project("policies"), folder.root()]).unwrap();
+    assert!(bundle.contract("payments", "transfer").unwrap().path_depth.is_some());
+    assert!(bundle.content().accumulates() && !bundle.content().is_silent());
+}

@@ -8,7 +8,7 @@ use interdict_content::profile::{Action, ExactSet, InjectionAction, InjectionRul
 use interdict_content::rules::Unreadable;
 use serde::Deserialize;
 
-use super::profiles::{Maker, Table};
+use super::profiles::{Maker, Table, fits_server, fits_tool};
 use super::{ContentConfig, ContentSettings, Direction};
 use crate::BundleError;
 use crate::bundle::Data;
@@ -41,7 +41,7 @@ pub(super) struct Form {
 }
 
 /// What happens to some classes somewhere.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// Classes or families.
@@ -113,6 +113,32 @@ pub(super) fn read(data: &Data, registry: &Registry) -> Result<ContentConfig, Bu
     Ok(config(form, families, requests, responses))
 }
 
+/// A rule by which some servers or tools may see some classes.
+#[derive(Debug, Clone)]
+pub(super) struct Clearing {
+    rule: Rule,
+    classes: BTreeSet<String>,
+}
+
+impl Clearing {
+    /// Only a rule that names servers or tools says where a value may go.
+    fn of(rule: &Rule, families: &Families) -> Option<Self> {
+        let clears = rule.action == Action::Allow
+            && rule.direction != Some(Direction::Response)
+            && (rule.servers.is_some() || rule.tools.is_some());
+        let meant = |class: &str, family: &str| rule.classes.iter().any(|name| means(name, class, family));
+        let classes = families.iter().filter(|(class, family)| meant(class, family));
+        clears.then(|| Self {
+            rule: rule.clone(),
+            classes: classes.map(|(class, _)| class.clone()).collect(),
+        })
+    }
+
+    pub(super) fn fits(&self, server: &str, tool: Option<&str>, class: &str) -> bool {
+        self.classes.contains(class) && fits_server(&self.rule, server) && fits_tool(&self.rule, tool)
+    }
+}
+
 fn wrong(message: String, file: Option<&Path>) -> BundleError {
     let error = BundleError::new("bundle.content", message);
     match file {
@@ -132,7 +158,9 @@ fn config(form: Form, families: Families, requests: Table, responses: Table) -> 
     };
     let named: BTreeSet<&String> =
         form.servers.keys().chain(form.rules.iter().flat_map(|rule| rule.servers.iter().flatten())).collect();
+    let clearings = form.rules.iter().filter_map(|rule| Clearing::of(rule, &families)).collect();
     ContentConfig {
+        clearings,
         servers: named.into_iter().map(|server| (server.clone(), settings(server))).collect(),
         others: settings(""),
         accumulates: !form.accumulate.is_empty(),

@@ -90,6 +90,8 @@ pub struct ContentConfig {
     /// Families of all classes that a rule names.
     families: BTreeMap<String, &'static str>,
     accumulates: bool,
+    /// Rules by which a server may see a class.
+    clearings: Vec<data::Clearing>,
 }
 
 impl ContentConfig {
@@ -129,6 +131,21 @@ impl ContentConfig {
     #[must_use]
     pub fn accumulates(&self) -> bool {
         self.accumulates
+    }
+
+    /// Whether a rule that names this server or tool says that values of the class may go there, and no other rule takes
+    /// that back: then tokens that stand for such values are turned back into them.
+    #[must_use]
+    pub fn clears(&self, server: &str, tool: Option<&str>, class: &str) -> bool {
+        let held = self.profile(server, tool, Direction::Request);
+        self.clearings.iter().any(|clearing| clearing.fits(server, tool, class))
+            && held.is_none_or(|profile| !profile.profile.classes.contains_key(class))
+    }
+
+    /// Whether answers of some tools of this server are looked through for something else than those of others.
+    #[must_use]
+    pub fn tells_tools_apart(&self, server: &str) -> bool {
+        self.responses.tells_tools_apart(server)
     }
 
     /// Every profile that may be asked for, each once.

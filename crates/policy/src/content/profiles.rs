@@ -38,6 +38,10 @@ struct Tools {
 }
 
 impl Tools {
+    fn all_found(&self) -> impl Iterator<Item = &Found> {
+        self.exact.values().chain(self.prefixes.iter().map(|(_, found)| found))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<ContentProfile>> {
         let prefixes = self.prefixes.iter().map(|(_, found)| found);
         self.exact.values().chain(prefixes).chain([&self.others]).flatten()
@@ -56,6 +60,15 @@ impl Table {
 
     fn of(&self, server: &str) -> Option<&Tools> {
         self.by_server.get(server).or_else(|| self.by_server.get(OTHER))
+    }
+
+    /// Whether some tool of this server has a profile of its own.
+    pub(super) fn tells_tools_apart(&self, server: &str) -> bool {
+        let digest = |found: &Found| found.as_ref().map(|profile| profile.digest.clone());
+        self.of(server).is_some_and(|tools| {
+            let others = digest(&tools.others);
+            tools.all_found().any(|found| digest(found) != others)
+        })
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<ContentProfile>> {
@@ -171,11 +184,11 @@ fn action(rules: &[&Rule], class: &str, family: &str) -> Option<Action> {
     holding.map(|rule| rule.action).max().filter(|action| *action != Action::Allow)
 }
 
-fn fits_server(rule: &Rule, server: &str) -> bool {
+pub(super) fn fits_server(rule: &Rule, server: &str) -> bool {
     rule.servers.as_ref().is_none_or(|servers| servers.iter().any(|name| name == server))
 }
 
-fn fits_tool(rule: &Rule, tool: Option<&str>) -> bool {
+pub(super) fn fits_tool(rule: &Rule, tool: Option<&str>) -> bool {
     let Some(names) = &rule.tools else { return true };
     tool.is_some_and(|tool| {
         names.iter().any(|name| match name.strip_suffix('*') {
