@@ -109,9 +109,12 @@ pub struct ListRules {
     /// The same for prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<BTreeMap<String, String>>,
-    /// The same for resources and resource templates, by URI or template.
+    /// The same for resources, by URI. They are data that changes with every touch: rarely of use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<BTreeMap<String, String>>,
+    /// The same for resource templates, by template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<BTreeMap<String, String>>,
     /// Digest of the server's `instructions`; `None`: not pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,

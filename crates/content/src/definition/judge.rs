@@ -36,7 +36,8 @@ impl<'r> Judge<'r> {
         let (pins, permitted) = match kind {
             EntryKind::Tool => (&rules.tools, &rules.permitted_tools),
             EntryKind::Prompt => (&rules.prompts, &rules.permitted_prompts),
-            EntryKind::Resource | EntryKind::Template => (&rules.resources, &rules.permitted_resources),
+            EntryKind::Resource => (&rules.resources, &rules.permitted_resources),
+            EntryKind::Template => (&rules.templates, &rules.permitted_resources),
             EntryKind::Instructions => (&None, &None),
         };
         let (pins, permitted) = (pins.as_ref(), permitted.as_deref());

@@ -22,8 +22,10 @@ fn only_what_was_approved_is_shown() {
 #[test]
 fn news_come_with_their_definition_and_nothing_else_does() {
     let add = tool("add", "Adds.");
-    let rules =
-        ListRules { permitted_tools: Some(vec!["add".into(), "su*".into()]), ..pinning(&[add.clone()]) };
+    let rules = ListRules {
+        permitted_tools: Some(vec!["add".into(), "su*".into()]),
+        ..pinning(std::slice::from_ref(&add))
+    };
     let text = json!({"tools": [add, tool("sub", "Subtracts."), tool("mul", "")]}).to_string();
     let seen = with(&text, |value| filter(value, &rules, None, &[])).seen;
     let states: Vec<_> = seen.iter().map(|seen| (seen.state, seen.definition.is_some())).collect();
@@ -45,7 +47,7 @@ fn on_first_use_unknown_entries_are_shown_and_changed_ones_are_not() {
 #[test]
 fn an_unknown_name_that_looks_like_an_approved_one_is_hidden() {
     let read = tool("read_file", "Reads.");
-    let rules = ListRules { trust_first: true, ..pinning(&[read.clone()]) };
+    let rules = ListRules { trust_first: true, ..pinning(std::slice::from_ref(&read)) };
     // In front of the real one, and while the real one is not in the list.
     let (shown, seen) = filtered(&json!({"tools": [tool("read-file", ""), read]}), &rules);
     assert_eq!(names(&shown), ["read_file"]);
@@ -74,10 +76,9 @@ fn entries_without_a_usable_name_are_hidden() {
 #[test]
 fn a_name_is_what_it_says_after_decoding() {
     let add = tool("add", "Adds.");
-    let text = format!(
-        r#"{{"tools":[{{"n\u0061me":"\u0061dd","description":"Adds.","inputSchema":{{"type":"object"}}}}]}}"#
-    );
-    let listed = with(&text, |value| filter(value, &pinning(&[add]), None, &[]));
+    let text =
+        r#"{"tools":[{"n\u0061me":"\u0061dd","description":"Adds.","inputSchema":{"type":"object"}}]}"#;
+    let listed = with(text, |value| filter(value, &pinning(&[add]), None, &[]));
     assert!(listed.edits.is_empty());
     assert_eq!(listed.seen[0].state, Shown);
 }
@@ -88,6 +89,7 @@ fn resources_and_templates_are_known_by_their_uri() {
     let pin = with(&file.to_string(), |value| digest_of(EntryKind::Resource, value));
     let rules = ListRules {
         resources: Some([("file:///data/a".to_owned(), pin)].into()),
+        templates: Some([].into()),
         permitted_resources: Some(vec!["file:///data/".into()]),
         trust_first: true,
         ..ListRules::default()

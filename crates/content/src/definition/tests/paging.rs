@@ -22,5 +22,8 @@ fn a_later_page_cannot_replace_or_imitate_what_an_earlier_one_showed() {
 #[test]
 fn an_approved_entry_may_come_again_on_a_later_page() {
     let add = tool("add", "Adds.");
-    assert_eq!(page(&json!({"tools": [add]}), &pinning(&[add.clone()]), &["add"]), [SeenState::Shown]);
+    assert_eq!(
+        page(&json!({"tools": [add]}), &pinning(std::slice::from_ref(&add)), &["add"]),
+        [SeenState::Shown]
+    );
 }
