@@ -104,20 +104,29 @@ pub(crate) fn says_secret(name: &str) -> bool {
 
 /// Whether a name holds the start of one of the words: most names are done with here.
 fn may_say_secret(name: &[u8]) -> bool {
-    let behind = |at: usize| name.get(at + 3).map_or(0, u8::to_ascii_lowercase);
-    name.windows(3).enumerate().any(|(at, three)| {
-        let Ok(three) = <[u8; 3]>::try_from(three) else { return false };
-        match &three.map(|byte| byte.to_ascii_lowercase()) {
-            b"key" | b"pwd" | b"pin" => true,
-            b"pas" => behind(at) == b's',
-            b"sec" => behind(at) == b'r',
-            b"tok" => behind(at) == b'e',
-            b"cre" => behind(at) == b'd',
-            b"aut" | b"wac" => behind(at) == b'h',
-            b"bea" => behind(at) == b'r',
+    let mut rest = name;
+    while let [first, behind @ ..] = rest {
+        // Setting this bit makes letters small.
+        let next = |at: usize| behind.get(at).map_or(0, |byte| byte | 0x20);
+        let found = match first | 0x20 {
+            b'k' => next(0) == b'e' && next(1) == b'y',
+            b'p' => {
+                matches!((next(0), next(1), next(2)), (b'a', b's', b's') | (b'w', b'd', _) | (b'i', b'n', _))
+            }
+            b's' => next(0) == b'e' && next(1) == b'c' && next(2) == b'r',
+            b't' => next(0) == b'o' && next(1) == b'k' && next(2) == b'e',
+            b'c' => next(0) == b'r' && next(1) == b'e' && next(2) == b'd',
+            b'a' => next(0) == b'u' && next(1) == b't' && next(2) == b'h',
+            b'w' => next(0) == b'a' && next(1) == b'c' && next(2) == b'h',
+            b'b' => next(0) == b'e' && next(1) == b'a' && next(2) == b'r',
             _ => false,
+        };
+        if found {
+            return true;
         }
-    })
+        rest = behind;
+    }
+    false
 }
 
 /// Looks at a text that is the value of a member whose name says that it is secret.
@@ -137,8 +146,9 @@ pub(crate) fn find_member(text: &Text<'_>, found: &mut Found) {
 /// Looks at the `=` or `:` at `at`: a word before it, a value behind it.
 pub(crate) fn find_assignment(text: &Text<'_>, at: usize, found: &mut Found) {
     let end = text.run_back(at, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b':'));
-    // Most words before a colon end in something else.
-    if !text.before(end).is_ascii_alphanumeric() {
+    // Most words before a colon end in something else, and many colons stand in a time of day.
+    let before = text.before(end);
+    if !before.is_ascii_alphanumeric() || (before.is_ascii_digit() && text.byte(at + 1).is_ascii_digit()) {
         return;
     }
     let start =

@@ -53,6 +53,10 @@ impl Found {
         (self.textual, self.incomplete) = (false, false);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hits.is_empty() && self.encoded.is_empty() && !self.textual && !self.incomplete
+    }
+
     pub(crate) fn push(&mut self, hit: Hit) {
         if self.hits.len() >= MOST {
             self.incomplete = true;

@@ -174,8 +174,9 @@ fn starts(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) -> bool 
     }
     let start = if text.before(first.start) == b'(' { first.start - 1 } else { first.start };
     let said = || text.near(start, WORDS);
-    if let Some(abroad) = digits.strip_prefix("00").filter(|_| cluster.groups.len() > 1 || said())
+    if let Some(abroad) = digits.strip_prefix("00")
         && let Some(country) = international(abroad)
+        && (cluster.groups.len() > 1 || said())
     {
         add(start..end, format!("+{abroad}"), country, found);
         return true;

@@ -77,8 +77,8 @@ pub(super) struct Walk<'e> {
     key: &'e SessionKey,
     scan: Scan,
     scratch: Scratch,
-    /// Lists that are used again.
-    spare: Vec<Found>,
+    /// What the last pass over a text brought.
+    found: Found,
     view: Mapped,
     /// What is left of [`ROOM`] for this leaf.
     room: usize,
@@ -97,7 +97,7 @@ impl<'e> Walk<'e> {
             key,
             scan: Scan::default(),
             scratch: Scratch::default(),
-            spare: Vec::new(),
+            found: Found::default(),
             view: Mapped::default(),
             room: ROOM,
             first: 0,
@@ -180,11 +180,18 @@ impl<'e> Walk<'e> {
 
     /// One view of a leaf, and the views of this view.
     fn text(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
-        let mut found = self.spare.pop().unwrap_or_default();
-        found.clear();
+        self.found.clear();
         let name = if leaf.place == Place::Name { "" } else { leaf.name };
         let subject = Text { text, name, number: leaf.place == Place::Number };
-        self.engine.detectors.find(&subject, &mut self.scratch, &mut found);
+        self.engine.detectors.find(&subject, &mut self.scratch, &mut self.found);
+        if !self.found.is_empty() {
+            self.look_closer(text, origin, leaf, levels);
+        }
+    }
+
+    /// There is something in the text: values, or what is to be decoded.
+    fn look_closer(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
+        let mut found = std::mem::take(&mut self.found);
         self.scan.incomplete |= found.incomplete;
         if !found.hits.is_empty() {
             self.engine.settle(text, &mut found.hits);
@@ -195,10 +202,9 @@ impl<'e> Walk<'e> {
         if found.textual {
             self.textual(text, origin, leaf, levels);
         }
-        for word in std::mem::take(&mut found.encoded) {
+        for word in found.encoded {
             self.encoded(text, word, origin, leaf, levels);
         }
-        self.spare.push(found);
     }
 
     fn textual(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
