@@ -284,6 +284,8 @@ fn the_words_of_the_schema_are_those_of_the_types() {
     assert_eq!(body("outcome/properties/treated"), of!(Treated));
     assert_eq!(body("approval/properties/event"), of!(ApprovalEvent));
     assert_eq!(body("bundle/properties/event"), of!(BundleEvent));
+    assert_eq!(body("pin/properties/event"), of!(PinEvent));
+    assert_eq!(body("pin/properties/kind"), of!(Defined));
     assert_eq!(body("key/properties/event"), of!(KeyEvent));
     assert_eq!(body("health/properties/event"), of!(HealthEvent));
     assert_eq!(body("start/properties/durability"), of!(Durability));

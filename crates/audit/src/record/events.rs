@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::labels::{
-    ApprovalEvent, BundleEvent, Durability, Ended, HealthEvent, KeyEvent, Kind, Rpc, Treated,
+    ApprovalEvent, BundleEvent, Defined, Durability, Ended, HealthEvent, KeyEvent, Kind, PinEvent, Rpc,
+    Treated,
 };
 use super::{Body, Count, Found, Moment, RpcCode, Text};
 
@@ -123,6 +124,28 @@ pub struct Bundle<'a> {
     pub source: Text<'a>,
 }
 
+/// A definition of a server was seen, approved, revoked, or is not as it was approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin<'a> {
+    /// Who approved or revoked it; absent where nobody did anything.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub by: Option<Text<'a>>,
+    /// Digest of the definition that it is about.
+    pub digest: Text<'a>,
+    /// What happened.
+    pub event: PinEvent,
+    /// What it defines.
+    pub kind: Defined,
+    /// Name, URI or template; empty for instructions.
+    pub name: Text<'a>,
+    /// Digest of the definition that was approved until then, if it is another one.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Text<'a>>,
+    /// Registry id of the server.
+    pub server: Text<'a>,
+}
+
 /// A key appeared, changed or was destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,4 +237,4 @@ macro_rules! bodies {
     };
 }
 
-bodies! { Outcome OutcomeMissing Approval Bundle Key Start Stop ReplayDifference Gap Health }
+bodies! { Outcome OutcomeMissing Approval Bundle Pin Key Start Stop ReplayDifference Gap Health }

@@ -47,6 +47,8 @@ words! {
         Approval = "approval",
         /// A policy bundle was loaded, refused, put back, or got too old.
         Bundle = "bundle",
+        /// A definition of a server was seen, approved, revoked, or is not as it was approved.
+        Pin = "pin",
         /// A key appeared, changed or was destroyed.
         Key = "key",
         /// A server began to write.
@@ -105,6 +107,8 @@ words! {
         Content = "content",
         /// Registry and policy judged.
         Policy = "policy",
+        /// The tool was held against what is approved of it.
+        Pins = "pins",
         /// A person was asked, or had answered.
         Approval = "approval",
         /// What the policy asked for could not be carried out.
@@ -224,6 +228,38 @@ words! {
         Stale = "stale",
         /// It is no longer too old.
         Fresh = "fresh",
+    }
+}
+
+words! {
+    /// What happened to a definition.
+    PinEvent {
+        /// It was seen for the first time, or differently while it waits for a person.
+        Seen = "seen",
+        /// It is not as it was approved.
+        Drift = "drift",
+        /// It is approved, by a person or by first use.
+        Approved = "approved",
+        /// The approval was taken back, or refused.
+        Revoked = "revoked",
+        /// A person's answer, recorded before it was given effect, could not be given effect.
+        NotApplied = "not_applied",
+    }
+}
+
+words! {
+    /// What a definition is of.
+    Defined {
+        /// A tool.
+        Tool = "tool",
+        /// A prompt.
+        Prompt = "prompt",
+        /// A resource.
+        Resource = "resource",
+        /// A template of resources.
+        Template = "template",
+        /// The instructions of the server.
+        Instructions = "instructions",
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn bodies() -> Vec<AnyBody> {
     let mut all = beginning();
     all.extend(calls());
     all.extend(questions());
+    all.extend(definitions());
     all.extend(trouble());
     all.push(AnyBody::Stop(Box::new(Stop { clean: true, replica: "interdict-0".into() })));
     all
@@ -294,6 +295,41 @@ fn questions() -> Vec<AnyBody> {
     };
     let used = Approval { event: ApprovalEvent::Consumed, ..question.clone() };
     [question, answered, used].map(|body| AnyBody::Approval(Box::new(body))).into()
+}
+
+/// A tool's first use, a change of it, and what a person made of that.
+fn definitions() -> Vec<AnyBody> {
+    let pinned = Pin {
+        by: Some("first use".into()),
+        digest: OLD_BUNDLE.into(),
+        event: PinEvent::Approved,
+        kind: Defined::Tool,
+        name: "update_contact".into(),
+        previous: None,
+        server: "crm".into(),
+    };
+    let drift = Pin {
+        by: None,
+        digest: BUNDLE.into(),
+        event: PinEvent::Drift,
+        previous: Some(OLD_BUNDLE.into()),
+        ..pinned.clone()
+    };
+    let revoked = Pin {
+        by: Some("noor@acme.example".into()),
+        digest: OLD_BUNDLE.into(),
+        event: PinEvent::Revoked,
+        previous: None,
+        ..pinned.clone()
+    };
+    let instructions = Pin {
+        by: None,
+        event: PinEvent::Seen,
+        kind: Defined::Instructions,
+        name: "".into(),
+        ..pinned.clone()
+    };
+    [pinned, drift, revoked, instructions].map(|body| AnyBody::Pin(Box::new(body))).into()
 }
 
 fn trouble() -> Vec<AnyBody> {
