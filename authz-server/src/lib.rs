@@ -14,6 +14,7 @@ pub mod facts;
 pub mod frontdoor;
 pub mod identity;
 pub mod intercept;
+pub mod pins;
 pub mod record;
 pub mod reply;
 pub mod request;

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 pub use self::error::ServeError;
 use self::evidence::Evidence;
+pub(crate) use self::key::beside as key_beside;
 pub use self::exposed::{Exposed, exposed_secrets};
 use self::parts::{Opened, open_files};
 pub use self::parts::{decider, rehearse};

@@ -15,6 +15,7 @@ mod life;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod outcomes;
+mod pins;
 mod recording;
 mod repeats;
 mod sampler;
@@ -24,6 +25,7 @@ pub(crate) use self::approvals::ApprovalRecords;
 pub use self::approvals::{AnswerError, record_answer};
 pub(crate) use self::bundle_events::BundleRecords;
 pub use self::event::{DecisionEvent, Noted, Stages};
+pub(crate) use self::pins::pin_entry;
 pub use self::recording::{Recording, RecordingSettings};
 pub(crate) use self::sampler::Sampler;
 pub(crate) use self::trace::Trace;

@@ -21,12 +21,15 @@ pub struct KeyError {
 pub(crate) fn load(configured: Option<&Path>, database: &Path) -> Result<[u8; 32], KeyError> {
     match configured {
         Some(file) => read(file),
-        None => {
-            let file = super::beside(database, GENERATED);
-            generate(&file)?;
-            read(&file)
-        }
+        None => beside(database, GENERATED),
     }
+}
+
+/// The key of this name beside the database; it is made when there is none.
+pub(crate) fn beside(database: &Path, name: &str) -> Result<[u8; 32], KeyError> {
+    let file = super::beside(database, name);
+    generate(&file)?;
+    read(&file)
 }
 
 fn read(file: &Path) -> Result<[u8; 32], KeyError> {
@@ -57,7 +60,7 @@ fn generate(file: &Path) -> Result<(), KeyError> {
     let mut key = [0_u8; 32];
     SystemRandom::new().fill(&mut key).map_err(|_| refuse("no random numbers".to_owned()))?;
     let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let draft = super::beside(file, &format!(".{GENERATED}.{}", uuid::Uuid::now_v7()));
+    let draft = super::beside(file, &format!(".key.{}", uuid::Uuid::now_v7()));
     let written = write_private(&draft, &text).and_then(|()| match std::fs::hard_link(&draft, file) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         other => other,

@@ -7,6 +7,7 @@
 mod arguments;
 mod dry;
 pub(crate) mod name;
+pub(crate) mod pins;
 mod sqlite;
 
 use std::future::Future;

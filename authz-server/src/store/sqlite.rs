@@ -5,8 +5,8 @@
 //! the server ever waits for a disk. Between jobs the thread looks for changes of other processes (`data_version`)
 //! and expires what is due.
 
-mod rows;
-mod schema;
+pub(super) mod rows;
+pub(super) mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -95,7 +95,7 @@ impl SqliteStore {
         clock: Arc<dyn Clock>,
         events: Box<dyn StoreEvents>,
     ) -> Result<Self, StoreError> {
-        let connection = schema::open(file)
+        let connection = schema::open(file, &schema::FORM)
             .map_err(|reason| StoreError::Unavailable(format!("{}: {reason}", file.display())))?;
         let (jobs, inbox) = channel();
         let watches = Arc::new(Watches::default());

@@ -43,7 +43,7 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
 }
 
 /// Changes when another connection has committed; -1 when it cannot be read.
-pub(super) fn data_version(connection: &Connection) -> i64 {
+pub(in crate::store) fn data_version(connection: &Connection) -> i64 {
     connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap_or(-1)
 }
 

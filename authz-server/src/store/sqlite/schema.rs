@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// The version this server writes, in `user_version`.
-const VERSION: i64 = 1;
-/// "Interdict approvals", so that another program's database is not taken for ours (`application_id`).
-const APPLICATION: i64 = 0x4944_4150;
+/// What a file of ours is.
+pub(in crate::store) struct Form {
+    /// The version this server writes, in `user_version`.
+    pub(in crate::store) version: i64,
+    /// So that another program's database is not taken for ours (`application_id`).
+    pub(in crate::store) application: i64,
+    /// What an empty file gets.
+    pub(in crate::store) schema: &'static str,
+    /// What every file gets that does not have it: additions that the version does without.
+    pub(in crate::store) later: &'static str,
+}
+
+/// "Interdict approvals".
+pub(super) const FORM: Form = Form { version: 1, application: 0x4944_4150, schema: SCHEMA, later: LATER };
 
 const SCHEMA: &str = "
 CREATE TABLE approvals (
@@ -45,7 +55,7 @@ CREATE INDEX by_state ON approvals (state, created_at);
 const LATER: &str = "CREATE INDEX IF NOT EXISTS closed_by_expiry ON approvals (expires_at) WHERE state NOT IN ('pending', 'approved');";
 
 /// Opens or creates the file; the reason when that is impossible.
-pub(super) fn open(file: &Path) -> Result<Connection, String> {
+pub(in crate::store) fn open(file: &Path, form: &Form) -> Result<Connection, String> {
     create_private(file).map_err(|error| format!("cannot be opened: {error}"))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(explain)?;
@@ -57,7 +67,7 @@ pub(super) fn open(file: &Path) -> Result<Connection, String> {
     }
     connection.pragma_update(None, "synchronous", "full").map_err(explain)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(explain)?;
-    migrate(&mut connection)?;
+    migrate(&mut connection, form)?;
     let health: String =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
     if health != "ok" {
@@ -78,7 +88,8 @@ fn create_private(file: &Path) -> std::io::Result<()> {
     options.open(file).map(drop)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), String> {
+fn migrate(connection: &mut Connection, form: &Form) -> Result<(), String> {
+    let Form { version: known, application: ours, schema, later } = *form;
     // Immediate: of two servers that start together one writes the schema, the other finds it.
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
@@ -89,22 +100,22 @@ fn migrate(connection: &mut Connection) -> Result<(), String> {
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
     match (version, application) {
-        (VERSION, APPLICATION) => {
-            transaction.execute_batch(LATER).map_err(explain)?;
+        (of, by) if (of, by) == (known, ours) => {
+            transaction.execute_batch(later).map_err(explain)?;
             return transaction.commit().map_err(explain);
         }
         (0, 0) if tables == 0 => {}
-        (newer, APPLICATION) => {
+        (newer, by) if by == ours => {
             return Err(format!(
-                "has schema version {newer}, this server knows {VERSION}; use the newer server"
+                "has schema version {newer}, this server knows {known}; use the newer server"
             ));
         }
         _ => return Err("is the database of another program".to_owned()),
     }
-    transaction.execute_batch(SCHEMA).map_err(explain)?;
-    transaction.execute_batch(LATER).map_err(explain)?;
-    transaction.pragma_update(None, "user_version", VERSION).map_err(explain)?;
-    transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
+    transaction.execute_batch(schema).map_err(explain)?;
+    transaction.execute_batch(later).map_err(explain)?;
+    transaction.pragma_update(None, "user_version", known).map_err(explain)?;
+    transaction.pragma_update(None, "application_id", ours).map_err(explain)?;
     transaction.commit().map_err(explain)
 }
 

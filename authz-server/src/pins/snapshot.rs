@@ -1,0 +1,138 @@
+//! The pins as decisions see them: in memory, of one moment, never waited for.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use interdict_content::definition::{EntryKind, skeleton};
+use interdict_content::rules::ListRules;
+
+use super::checks::Checks;
+use super::{Entry, Key, PinState};
+
+/// A digest that no definition has: what is under it is hidden.
+const NEVER: &str = "";
+
+/// All pins of a moment.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    /// By tenant and server.
+    servers: HashMap<(String, String), Arc<ServerPins>>,
+    /// What the names of approved tools look like, by tenant: the names behind each look.
+    looks: HashMap<String, HashMap<String, BTreeSet<(String, String)>>>,
+    /// Entries that wait for a person.
+    pub(super) waiting: usize,
+}
+
+/// The pins of one server.
+#[derive(Debug, Default)]
+pub(super) struct ServerPins {
+    tools: HashMap<String, Known>,
+    prompts: HashMap<String, Known>,
+    /// What the enforcement point holds lists against.
+    rules: ListRules,
+    /// Names of tools that are in force.
+    names: BTreeSet<String>,
+}
+
+/// What is known of a name.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) state: PinState,
+    /// What was approved, where something was.
+    pub(super) checks: Option<Arc<Checks>>,
+}
+
+impl Snapshot {
+    /// Of all entries. What was compiled for `before` and is still approved stays compiled.
+    pub(super) fn new(entries: &[Entry], before: &Self) -> Self {
+        let mut servers: HashMap<(String, String), ServerPins> = HashMap::new();
+        let mut snapshot = Self::default();
+        for entry in entries {
+            let place = (entry.key.tenant.clone(), entry.key.server.clone());
+            let old = before.servers.get(&place);
+            servers.entry(place).or_default().add(entry, old.map(Arc::as_ref));
+            snapshot.waiting += usize::from(entry.state == PinState::Review);
+            if entry.key.kind == EntryKind::Tool && entry.pin.is_some() {
+                let looks = snapshot.looks.entry(entry.key.tenant.clone()).or_default();
+                let place = (entry.key.server.clone(), entry.key.name.clone());
+                looks.entry(skeleton(&entry.key.name)).or_default().insert(place);
+            }
+        }
+        snapshot.servers = servers.into_iter().map(|(place, pins)| (place, Arc::new(pins))).collect();
+        snapshot
+    }
+
+    pub(super) fn server(&self, tenant: &str, server: &str) -> Option<&Arc<ServerPins>> {
+        self.servers.get(&(tenant.to_owned(), server.to_owned()))
+    }
+
+    /// Whether a tool's name looks like the other name of a tool of another server.
+    pub(super) fn looks_like_another(&self, key: &Key) -> bool {
+        let looks = self.looks.get(&key.tenant).and_then(|looks| looks.get(&skeleton(&key.name)));
+        let other = |(server, name): &(String, String)| *server != key.server && *name != key.name;
+        looks.is_some_and(|places| places.iter().any(other))
+    }
+
+    /// Names of tools of the tenant's other servers.
+    pub(super) fn tools_beside(&self, tenant: &str, server: &str) -> BTreeSet<String> {
+        let others = self.servers.iter().filter(|((of, id), _)| of == tenant && id != server);
+        others.flat_map(|(_, pins)| pins.names.iter().cloned()).collect()
+    }
+}
+
+impl ServerPins {
+    fn add(&mut self, entry: &Entry, before: Option<&Self>) {
+        let in_force = entry.pin.as_ref().filter(|_| entry.state == PinState::Pinned);
+        let digest = in_force.map_or(NEVER, |pin| &pin.digest).to_owned();
+        // An unknown name that waits stays unknown to the enforcement point: it is told again, with its marks. One that
+        // was refused must not be trusted on first use.
+        let is_told = entry.pin.is_some() || entry.state == PinState::Revoked;
+        let name = entry.key.name.clone();
+        match entry.key.kind {
+            EntryKind::Tool => {
+                let known = Known { state: entry.state, checks: checks(entry, before) };
+                if in_force.is_some() {
+                    self.names.insert(name.clone());
+                }
+                note(&mut self.rules.tools, is_told, &name, digest);
+                self.tools.insert(name, known);
+            }
+            EntryKind::Prompt => {
+                note(&mut self.rules.prompts, is_told, &name, digest);
+                self.prompts.insert(name, Known { state: entry.state, checks: None });
+            }
+            EntryKind::Template => note(&mut self.rules.templates, is_told, &name, digest),
+            EntryKind::Instructions => {
+                self.rules.instructions = is_told.then_some(digest);
+            }
+            // Data: its annotations change with every touch.
+            EntryKind::Resource => {}
+        }
+    }
+
+    pub(super) fn tool(&self, name: &str) -> Option<&Known> {
+        self.tools.get(name)
+    }
+
+    pub(super) fn prompt(&self, name: &str) -> Option<&Known> {
+        self.prompts.get(name)
+    }
+
+    pub(super) fn rules(&self) -> &ListRules {
+        &self.rules
+    }
+}
+
+fn note(pins: &mut Option<BTreeMap<String, String>>, is_told: bool, name: &str, digest: String) {
+    if is_told {
+        pins.get_or_insert_default().insert(name.to_owned(), digest);
+    }
+}
+
+/// Keeps what is compiled of the same definition.
+fn checks(entry: &Entry, before: Option<&ServerPins>) -> Option<Arc<Checks>> {
+    let pin = entry.pin.as_ref()?;
+    let old = before.and_then(|before| before.tool(&entry.key.name)?.checks.clone());
+    let same = old.filter(|checks| checks.digest == pin.digest);
+    Some(same.unwrap_or_else(|| Arc::new(Checks::new(pin.digest.clone(), &pin.definition))))
+}

@@ -1,0 +1,70 @@
+//! Pins in one SQLite file, with what was quarantined: rows in and out, without a thread of their own.
+
+mod quarantine;
+mod rows;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+pub(crate) use self::quarantine::{Kept, KeptText};
+pub(crate) use self::rows::{Limits, Query};
+use super::sqlite::schema::{self, Form};
+use crate::pins::PinError;
+
+/// "Interdict pins".
+const FORM: Form = Form { version: 1, application: 0x4944_504e, schema: SCHEMA, later: "" };
+
+const SCHEMA: &str = "
+CREATE TABLE pins (
+  tenant          TEXT NOT NULL,
+  server          TEXT NOT NULL,
+  kind            TEXT NOT NULL,
+  name            TEXT NOT NULL,
+  state           TEXT NOT NULL,
+  pin_digest      TEXT,
+  pin_definition  TEXT,
+  approved_by     TEXT,
+  approved_at     INTEGER,
+  seen_digest     TEXT,
+  seen_definition TEXT,
+  seen_as         TEXT,
+  seen_at         INTEGER,
+  first_seen      INTEGER NOT NULL,
+  PRIMARY KEY (tenant, server, kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (
+  handle      TEXT PRIMARY KEY,
+  tenant      TEXT NOT NULL,
+  server      TEXT NOT NULL,
+  decision_id TEXT NOT NULL,
+  reason      TEXT NOT NULL,
+  bytes       INTEGER NOT NULL,
+  sealed      BLOB NOT NULL,
+  kept_at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX quarantine_by_age ON quarantine (kept_at);
+";
+
+/// The file.
+pub(crate) struct PinFile {
+    connection: Connection,
+}
+
+impl PinFile {
+    /// Opens or creates it (mode 0600).
+    pub(crate) fn open(file: &Path) -> Result<Self, PinError> {
+        let connection = schema::open(file, &FORM)
+            .map_err(|reason| PinError::Unavailable(format!("{}: {reason}", file.display())))?;
+        Ok(Self { connection })
+    }
+
+    /// A number that moves when another connection commits.
+    pub(crate) fn version(&self) -> i64 {
+        super::sqlite::rows::data_version(&self.connection)
+    }
+}
+
+fn unavailable(error: rusqlite::Error) -> PinError {
+    PinError::Unavailable(error.to_string())
+}

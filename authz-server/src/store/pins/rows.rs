@@ -1,0 +1,173 @@
+//! Entries as rows.
+
+use interdict_content::definition::EntryKind;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+
+use super::{PinFile, unavailable};
+use crate::pins::{Entry, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting, kind_of};
+
+const COLUMNS: &str = "tenant, server, kind, name, state, pin_digest, pin_definition, approved_by, approved_at, \
+                       seen_digest, seen_definition, seen_as, seen_at, first_seen";
+
+/// How much is kept of what nobody approved yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Most entries of one server.
+    pub(crate) entries: u64,
+    /// Most bytes of definitions of one server.
+    pub(crate) bytes: u64,
+}
+
+/// Which entries.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    pub(crate) server: Option<String>,
+    pub(crate) kind: Option<EntryKind>,
+    pub(crate) state: Option<PinState>,
+    pub(crate) name: Option<String>,
+}
+
+impl PinFile {
+    /// Everything that matches, in the order of its key.
+    pub(crate) fn entries(&self, query: &Query) -> Result<Vec<Entry>, PinError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM pins WHERE (?1 IS NULL OR server = ?1) AND (?2 IS NULL OR kind = ?2) \
+             AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR name = ?4) ORDER BY tenant, server, kind, name"
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(unavailable)?;
+        let (kind, state) = (query.kind.map(EntryKind::as_str), query.state.map(PinState::label));
+        let rows = statement.query_map(params![query.server, kind, state, query.name], read);
+        rows.and_then(Iterator::collect).map_err(unavailable)
+    }
+
+    /// Whether something new of this server still has room. What is approved always has.
+    fn has_room(transaction: &Transaction<'_>, key: &Key, limits: Limits) -> Result<bool, PinError> {
+        let sql = "SELECT count(*), coalesce(sum(length(coalesce(pin_definition, '')) + \
+                   length(coalesce(seen_definition, ''))), 0) FROM pins WHERE tenant = ?1 AND server = ?2";
+        let (entries, bytes): (u64, u64) = transaction
+            .query_row(sql, params![key.tenant, key.server], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(unavailable)?;
+        Ok(entries < limits.entries && bytes < limits.bytes)
+    }
+
+    /// Notes what was seen, all or nothing. `trusted` says of a key whether its first use is trusted. The number that
+    /// had no room comes back with what happened.
+    pub(crate) fn see(
+        &mut self,
+        sightings: Vec<(Key, Sighting)>,
+        limits: Limits,
+        trusted: impl Fn(&Key, &Sighting) -> bool,
+    ) -> Result<(Vec<Happened>, u64), PinError> {
+        let transaction = immediate(&mut self.connection)?;
+        let (mut told, mut full) = (Vec::new(), 0);
+        for (key, sighting) in sightings {
+            let trust = trusted(&key, &sighting);
+            match get(&transaction, &key)? {
+                Some(mut entry) => {
+                    if let Some(happened) = entry.see(sighting, trust) {
+                        put(&transaction, &entry)?;
+                        told.extend(happened);
+                    }
+                }
+                None if !Self::has_room(&transaction, &key, limits)? => full += 1,
+                None => {
+                    let (entry, happened) = Entry::first(key, sighting, trust);
+                    put(&transaction, &entry)?;
+                    told.push(happened);
+                }
+            }
+        }
+        transaction.commit().map_err(unavailable)?;
+        Ok((told, full))
+    }
+
+    /// Changes one entry.
+    pub(crate) fn change(
+        &mut self,
+        key: &Key,
+        change: impl FnOnce(&mut Entry) -> Result<Happened, PinError>,
+    ) -> Result<(Entry, Happened), PinError> {
+        let transaction = immediate(&mut self.connection)?;
+        let mut entry = get(&transaction, key)?.ok_or(PinError::NotFound)?;
+        let happened = change(&mut entry)?;
+        put(&transaction, &entry)?;
+        transaction.commit().map_err(unavailable)?;
+        Ok((entry, happened))
+    }
+
+    /// One entry.
+    pub(crate) fn entry(&self, key: &Key) -> Result<Entry, PinError> {
+        get(&self.connection, key)?.ok_or(PinError::NotFound)
+    }
+}
+
+/// Immediate: two servers on one file do not both read first and write then.
+pub(super) fn immediate(connection: &mut rusqlite::Connection) -> Result<Transaction<'_>, PinError> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)
+}
+
+fn get(connection: &rusqlite::Connection, key: &Key) -> Result<Option<Entry>, PinError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM pins WHERE tenant = ?1 AND server = ?2 AND kind = ?3 AND name = ?4");
+    let place = params![key.tenant, key.server, key.kind.as_str(), key.name];
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    statement.query_row(place, read).optional().map_err(unavailable)
+}
+
+fn put(connection: &rusqlite::Connection, entry: &Entry) -> Result<(), PinError> {
+    let sql = format!(
+        "INSERT OR REPLACE INTO pins ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    );
+    let (key, pin, seen) = (&entry.key, entry.pin.as_ref(), entry.seen.as_ref());
+    let values = params![
+        key.tenant,
+        key.server,
+        key.kind.as_str(),
+        key.name,
+        entry.state.label(),
+        pin.map(|pin| &pin.digest),
+        pin.map(|pin| &pin.definition),
+        pin.map(|pin| &pin.by),
+        pin.map(|pin| pin.at.as_millisecond()),
+        seen.map(|seen| &seen.digest),
+        seen.and_then(|seen| seen.definition.as_ref()),
+        seen.map(|seen| seen.seen_as.label()),
+        seen.map(|seen| seen.at.as_millisecond()),
+        entry.first_seen.as_millisecond(),
+    ];
+    let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
+    statement.execute(values).map(drop).map_err(unavailable)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let key =
+        Key { tenant: row.get(0)?, server: row.get(1)?, kind: word(row, 2, kind_of)?, name: row.get(3)? };
+    let pin = match row.get::<_, Option<String>>(5)? {
+        Some(digest) => Some(Pin { digest, definition: row.get(6)?, by: row.get(7)?, at: moment(row, 8)? }),
+        None => None,
+    };
+    let seen = match row.get::<_, Option<String>>(9)? {
+        Some(digest) => Some(Sighting {
+            digest,
+            definition: row.get(10)?,
+            seen_as: word(row, 11, SeenAs::from_label)?,
+            at: moment(row, 12)?,
+        }),
+        None => None,
+    };
+    Ok(Entry { key, state: word(row, 4, PinState::from_label)?, pin, seen, first_seen: moment(row, 13)? })
+}
+
+fn word<T>(row: &Row<'_>, column: usize, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    read(&text).ok_or_else(|| odd(column, "a word that this version does not know"))
+}
+
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|_| odd(column, "no moment"))
+}
+
+fn odd(column: usize, what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
+}
