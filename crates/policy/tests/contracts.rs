@@ -10,7 +10,7 @@ mod common;
 
 use common::{Folder, agent, call, codes, limits, project};
 use interdict_content::rules::{Over, Undeclared};
-use interdict_policy::{Bundle, BundleError, Decision, PolicyObligation};
+use interdict_policy::{Bundle, BundleError, ContentFact, Decision, PolicyObligation};
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
 
@@ -160,6 +160,66 @@ fn contracts_lie_at_the_top_of_a_bundle() {
     let folder = folder(TRANSFER);
     folder.write("deep/contracts/c.yaml", TRANSFER);
     assert_eq!(folder.load().unwrap_err().code, "bundle.unread_file");
+}
+
+#[test]
+fn both_engines_and_no_guards_say_the_same_under_contracts_and_with_content() {
+    let folder = folder(TRANSFER);
+    let accumulate =
+        "{classes: [card], distinct: 3, action: deny}, {classes: [identity], distinct: 3, action: ask}";
+    let content = format!(
+        "regions: [nl]\nrules: [{{classes: [card, identity], action: count}}]\naccumulate: [{accumulate}]\n"
+    );
+    folder.write("interdict/content/data.yaml", &content);
+    folder.write("interdict/contracts/data.yaml", "bank: {required: true}\n");
+    let bundle = Bundle::load(&[project("policies"), folder.root()]).unwrap();
+    let mut evaluators = [
+        bundle.evaluator(limits()),
+        bundle.evaluator(limits()).interpreted(),
+        bundle.evaluator(limits()).without_guards(),
+    ];
+    let finding =
+        |action: &str| json!({"class": "pan", "action": action, "path": "/a", "place": "text", "count": 1});
+    let sent = |pan: u64, bsn: u64| json!([{"class": "pan", "family": "card", "distinct": pan}, {"class": "nl_bsn", "family": "national_id", "distinct": bsn}]);
+    let contents = [
+        json!({"findings": [finding("deny")]}),
+        json!({"findings": [finding("ask"), finding("redact")], "incomplete": true}),
+        json!({"findings": [finding("count")], "accumulated": sent(4, 9)}),
+        json!({"findings": [finding("count")], "accumulated": sent(3, 9), "labels": ["hostile"]}),
+        json!({"accumulated": sent(4, 4), "labels": ["other"]}),
+    ]
+    .map(|content| serde_json::from_value::<ContentFact>(content).unwrap());
+    let base = json!({"amount": 5, "currency": "EUR", "id": "a", "to": "b", "url": "https://example.com", "folder": "a/b"});
+    let others = [
+        json!(null),
+        json!("x"),
+        json!("*"),
+        json!(9.995),
+        json!(100),
+        json!(["a"]),
+        json!({"b": "%"}),
+        json!("/.."),
+    ];
+    let mut arguments = vec![base.clone(), json!({})];
+    for name in ["amount", "currency", "id", "where", "to", "url", "folder"] {
+        arguments.extend(others.iter().map(|other| {
+            let mut changed = base.clone();
+            changed[name] = other.clone();
+            changed
+        }));
+    }
+    let mut agent = agent();
+    agent.roles = vec!["payer".into()];
+    let server = bundle.registry().server("bank").unwrap();
+    for (number, arguments) in arguments.iter().enumerate() {
+        for tool in ["transfer", "other"] {
+            let mut input = call(&agent, server, tool, arguments);
+            input.contract = bundle.contract("bank", tool);
+            input.content = contents.get(number % 6);
+            let [fast, strict, unguarded] = evaluators.each_mut().map(|evaluator| evaluator.decide(&input));
+            assert_eq!((&fast, &fast), (&strict, &unguarded), "{tool} {arguments}");
+        }
+    }
 }
 
 /// The code blocks of a page that begin with one of these words.
