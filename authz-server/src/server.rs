@@ -148,7 +148,7 @@ impl Running {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
-        let Opened { bundle, store, key } = {
+        let Opened { bundle, store, key, pins } = {
             let (config, clock, metrics) = (Arc::clone(config), Arc::clone(&clock), Arc::clone(&metrics));
             let recorder = evidence.as_ref().map(Evidence::recorder);
             tokio::task::spawn_blocking(move || open_files(&config, recorder, clock, metrics)).await??
@@ -167,7 +167,8 @@ impl Running {
             Some(listen) => {
                 let token = Arc::new(AdminToken::open(&listen.token_file)?);
                 let (bundle, recording) = (Arc::clone(&bundle), recording.clone());
-                let state = AdminState { store, bundle, clock, token, recording };
+                let pins = Some(pins.clone());
+                let state = AdminState { store, bundle, clock, token, recording, pins };
                 let app = crate::admin::router(state);
                 let (address, task) =
                     sockets::serve_http("listen.admin.address", listen.address, app, closing.clone()).await?;

@@ -110,13 +110,9 @@ pub(super) async fn deny(
     answer(&state, &id, HumanAnswer::Deny, body?.0).await
 }
 
-async fn answer(
-    state: &AdminState,
-    id: &str,
-    answer: HumanAnswer,
-    body: AnswerBody,
-) -> Result<Json<View>, AdminError> {
-    let by = body.by.trim();
+/// The name of the person who answers: there, short, and visible as it is.
+pub(super) fn approver(by: &str) -> Result<&str, AdminError> {
+    let by = by.trim();
     if by.is_empty() || by.len() > MAX_NAME {
         return Err(AdminError::new(
             StatusCode::BAD_REQUEST,
@@ -134,6 +130,16 @@ async fn answer(
             ),
         ));
     }
+    Ok(by)
+}
+
+async fn answer(
+    state: &AdminState,
+    id: &str,
+    answer: HumanAnswer,
+    body: AnswerBody,
+) -> Result<Json<View>, AdminError> {
+    let by = approver(&body.by)?;
     if body.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
         return Err(AdminError::new(
             StatusCode::BAD_REQUEST,

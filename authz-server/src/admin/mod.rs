@@ -6,6 +6,8 @@
 mod approvals;
 mod errors;
 mod health;
+mod pins;
+mod quarantine;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -24,6 +26,7 @@ use self::errors::AdminError;
 pub use self::token::{AdminToken, TokenError};
 use crate::bundle::BundleKeeper;
 use crate::clock::Clock;
+use crate::pins::Pins;
 use crate::record::Recording;
 use crate::store::ApprovalStore;
 
@@ -43,6 +46,15 @@ pub struct AdminState {
     pub token: Arc<AdminToken>,
     /// Where answers are recorded; `None`: recording is switched off.
     pub recording: Option<Arc<Recording>>,
+    /// Approved definitions; `None`: none are kept here.
+    pub pins: Option<Pins>,
+}
+
+impl AdminState {
+    fn pins(&self) -> Result<&Pins, AdminError> {
+        let nothing = || AdminError::new(StatusCode::NOT_FOUND, "pin.not_kept", "no pins are kept here");
+        self.pins.as_ref().ok_or_else(nothing)
+    }
 }
 
 /// The whole API.
@@ -52,6 +64,13 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/approvals/{id}", get(approvals::show))
         .route("/v1/approvals/{id}/approve", post(approvals::approve))
         .route("/v1/approvals/{id}/deny", post(approvals::deny))
+        .route("/v1/pins", get(pins::list))
+        .route("/v1/pins/review", get(pins::review))
+        .route("/v1/pins/approve", post(pins::approve))
+        .route("/v1/pins/approve-all", post(pins::approve_all))
+        .route("/v1/pins/revoke", post(pins::revoke))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{handle}", get(quarantine::show))
         .route("/v1/bundle", get(bundle))
         .route("/v1/health", get(health::show))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));

@@ -30,7 +30,8 @@ use interdict_policy::{Bundle, Server, ToolPinning, UndeclaredArguments};
 use tokio::sync::watch;
 
 pub use self::entry::{Entry, Event, FIRST_USE, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting};
-pub use self::people::AnswerError;
+pub(crate) use self::people::digest_of_all;
+pub use self::people::{AnswerError, Suspicion};
 pub use self::reports::kind_of;
 use self::snapshot::Snapshot;
 pub use self::vault::QuarantinedText;
@@ -44,7 +45,7 @@ use crate::telemetry::metrics::Metrics;
 pub const DATABASE: &str = "interdict-pins.db";
 
 /// How long a call of a tool that nobody knows waits for the report of the list that it was found on.
-const REPORT_TAKES: Duration = Duration::from_secs(1);
+pub(crate) const REPORT_TAKES: Duration = Duration::from_secs(1);
 
 /// All pins. Cloning shares them; the thread ends when the last clone is gone.
 #[derive(Clone)]

@@ -154,7 +154,7 @@ fn marks(text: &str, tools: &BTreeSet<String>) -> Vec<Mark> {
 }
 
 /// A digest of everything that waits for one answer: what a person was shown, and no more.
-pub fn digest_of_all<'e>(entries: impl Iterator<Item = &'e Entry>) -> String {
+pub(crate) fn digest_of_all<'e>(entries: impl Iterator<Item = &'e Entry>) -> String {
     let mut lines: Vec<_> = entries
         .filter_map(|entry| {
             let seen = entry.seen.as_ref()?;

@@ -24,6 +24,9 @@ pub enum ServeError {
     /// The approval database cannot be used.
     #[error("approvals.database: {0}")]
     Store(#[from] StoreError),
+    /// The database of pins, beside that of approvals, cannot be used.
+    #[error("approvals.database: {0}")]
+    Pins(#[from] crate::pins::PinError),
     /// The key for `requestState` cannot be used.
     #[error("approvals.request_state_key_file: {0}")]
     Key(#[from] super::key::KeyError),

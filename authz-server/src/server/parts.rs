@@ -15,6 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::Authenticator;
+use crate::pins::{DATABASE, Pins};
 use crate::record::{ApprovalRecords, BundleRecords, Recording};
 use crate::store::{ApprovalStore, DryStore, SqliteStore};
 use crate::telemetry::metrics::Metrics;
@@ -85,6 +86,7 @@ pub(super) struct Opened {
     pub(super) bundle: Arc<BundleKeeper>,
     pub(super) store: Arc<dyn ApprovalStore>,
     pub(super) key: [u8; 32],
+    pub(super) pins: Pins,
 }
 
 /// Everything that reads files at start.
@@ -105,6 +107,8 @@ pub(super) fn open_files(
         metrics: Arc::clone(&metrics),
     };
     let bundle = BundleKeeper::open(&config.bundle, opening)?;
+    let database = super::beside(&config.approvals.database, DATABASE);
+    let pins = Pins::open(&database, bundle.current(), recorder.clone(), Arc::clone(&clock), &metrics)?;
     let store = SqliteStore::open_keeping(
         &config.approvals.database,
         config.approvals.max_pending_per_agent,
@@ -113,5 +117,5 @@ pub(super) fn open_files(
         Box::new(ApprovalRecords::new(metrics, recorder)),
     )?;
     let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key })
+    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key, pins })
 }
