@@ -12,6 +12,16 @@ use std::collections::VecDeque;
 /// Most outcomes that wait behind the batch under way.
 pub const CAPACITY: usize = 4096;
 
+/// Most bytes of definitions and quarantined texts that wait, batch included: beyond it outcomes are told without.
+pub const MAX_WAITING_TEXT: usize = 8 << 20;
+
+/// Bytes of such texts from which on a batch takes no further outcome. With the outcome that goes beyond it a call stays
+/// below what gRPC servers take (4 MiB).
+const FULL_BATCH_TEXT: usize = 1 << 20;
+
+/// Most bytes of such texts in one outcome.
+const MAX_OUTCOME_TEXT: usize = 2 << 20;
+
 /// With so many waiting a call does not wait for the next tick.
 pub const HURRY: usize = 128;
 
@@ -49,6 +59,8 @@ struct Call {
 pub struct Reporter {
     timeout: u64,
     waiting: VecDeque<Outcome>,
+    /// Bytes of texts in `waiting` and `batch`.
+    text: usize,
     /// Sent, or to be sent again.
     batch: Vec<Outcome>,
     call: Option<Call>,
@@ -63,11 +75,17 @@ impl Reporter {
     }
 
     /// Takes an outcome. True when a call should be made soon.
-    pub fn push(&mut self, outcome: Outcome, line: &mut impl Line) -> bool {
+    pub fn push(&mut self, mut outcome: Outcome, line: &mut impl Line) -> bool {
         if self.waiting.len() >= CAPACITY {
-            self.waiting.pop_front();
+            let lost = self.waiting.pop_front();
+            self.text = self.text.saturating_sub(lost.as_ref().map_or(0, text_of));
             line.count(Counter::OutcomesDropped, 1);
         }
+        let room = MAX_WAITING_TEXT.saturating_sub(self.text).min(MAX_OUTCOME_TEXT);
+        if text_of(&outcome) > room {
+            without_texts(&mut outcome);
+        }
+        self.text = self.text.saturating_add(text_of(&outcome));
         self.waiting.push_back(outcome);
         self.waiting.len() >= HURRY && self.call.is_none() && self.failures == 0
     }
@@ -88,8 +106,12 @@ impl Reporter {
         if self.pending() == 0 || now < self.not_before {
             return;
         }
-        let room = MAX_BATCH.saturating_sub(self.batch.len()).min(self.waiting.len());
-        self.batch.extend(self.waiting.drain(..room));
+        let mut text: usize = self.batch.iter().map(text_of).sum();
+        while self.batch.len() < MAX_BATCH && text < FULL_BATCH_TEXT {
+            let Some(outcome) = self.waiting.pop_front() else { break };
+            text = text.saturating_add(text_of(&outcome));
+            self.batch.push(outcome);
+        }
         let request = ReportRequest { outcomes: std::mem::take(&mut self.batch) };
         let sent = line.send(&request.encode_to_vec());
         self.batch = request.outcomes;
@@ -120,7 +142,8 @@ impl Reporter {
         }
         self.call = None;
         self.failures = 0;
-        self.batch.drain(..taken);
+        let text: usize = self.batch.drain(..taken).map(|outcome| text_of(&outcome)).sum();
+        self.text = self.text.saturating_sub(text);
         line.count(Counter::OutcomesReported, taken);
         // A part was taken: the other side is at its limits.
         self.not_before = if self.batch.is_empty() { 0 } else { now.saturating_add(FIRST_WAIT) };
@@ -142,4 +165,17 @@ impl Reporter {
     pub fn failures(&self) -> u32 {
         self.failures
     }
+}
+
+/// Bytes of the texts in an outcome that may be large.
+fn text_of(outcome: &Outcome) -> usize {
+    let definitions: usize = outcome.seen.iter().map(|entry| entry.definition.len()).sum();
+    let originals: usize = outcome.quarantined.iter().map(|text| text.original.len()).sum();
+    definitions.saturating_add(originals)
+}
+
+/// What remains says that there was something, and its digest or handle.
+fn without_texts(outcome: &mut Outcome) {
+    outcome.seen.iter_mut().for_each(|entry| entry.definition = String::new());
+    outcome.quarantined.iter_mut().for_each(|text| text.original = Vec::new());
 }

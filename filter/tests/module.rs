@@ -52,7 +52,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wasi_snapshot_preview1", &["environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"]),
 ];
 
-const MAX_BYTES: usize = 1_500_000;
+/// The pattern matcher of the content rules and its Unicode tables are a good half of it.
+const MAX_BYTES: usize = 3_000_000;
 
 fn module() -> Option<Vec<u8>> {
     let path = std::env::var_os("INTERDICT_WASM")?;
@@ -155,7 +156,8 @@ fn rule_18_every_shipped_capability_is_one_of_the_modules() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy").join(file);
         let text = std::fs::read_to_string(path).unwrap();
         let (_, list) = text.split_once("allowed_capabilities:\n").unwrap();
-        let names = list.lines().map_while(|line| line.trim().strip_suffix(": {}"));
+        let lines = list.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let names = lines.map_while(|line| line.strip_suffix(": {}"));
         let names: Vec<&str> = names.collect();
         assert!(names.len() > 30);
         for name in names {

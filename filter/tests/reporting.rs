@@ -5,7 +5,7 @@
 use interdict_filter::drive::Refused;
 use interdict_filter::metrics::Counter;
 use interdict_filter::report::{CAPACITY, HURRY, Line, Reporter};
-use interdict_proto::outcome::{MAX_BATCH, Outcome, ReportRequest, ReportResponse};
+use interdict_proto::outcome::{MAX_BATCH, Outcome, Quarantined, ReportRequest, ReportResponse};
 use prost::Message;
 
 const MILLI: u64 = 1_000_000;
@@ -15,6 +15,7 @@ const START: u64 = 1_790_000_000_000_000_000;
 #[derive(Default)]
 struct FakeLine {
     sent: Vec<Vec<String>>,
+    sizes: Vec<usize>,
     counted: Vec<(Counter, usize)>,
     refuses: bool,
 }
@@ -31,6 +32,7 @@ impl Line for FakeLine {
             return Err(Refused);
         }
         let request = ReportRequest::decode(message).unwrap();
+        self.sizes.push(message.len());
         self.sent.push(request.outcomes.into_iter().map(|outcome| outcome.decision_id).collect());
         Ok(u32::try_from(self.sent.len()).unwrap())
     }
@@ -202,4 +204,34 @@ fn the_queue_is_bounded_and_loses_the_oldest_first() {
     assert_eq!(bench.line.count_of(Counter::OutcomesDropped), 10);
     bench.take(1);
     assert_eq!(bench.line.sent[1][0], "11");
+}
+
+#[test]
+fn texts_that_wait_are_bounded_and_a_call_stays_below_what_servers_take() {
+    let mut bench = Bench::new();
+    let told = |decision_id: String| Outcome {
+        decision_id,
+        quarantined: vec![Quarantined { original: vec![b'x'; 64 << 10], ..Quarantined::default() }; 16],
+        ..Outcome::default()
+    };
+    for number in 0..12 {
+        bench.reporter.push(told(number.to_string()), &mut bench.line);
+    }
+    let mut outcomes = 0;
+    for tick in 1..=12 {
+        if bench.tick_after(1_000) < tick {
+            break;
+        }
+        let last = bench.line.sizes[tick - 1];
+        assert!(last < 4 << 20, "{last} bytes");
+        outcomes += bench.line.sent[tick - 1].len();
+        bench.take(u32::try_from(bench.line.sent[tick - 1].len()).unwrap());
+    }
+    assert_eq!(outcomes, 12, "what is told without its texts is told all the same");
+    let bytes: usize = bench.line.sizes.iter().sum();
+    assert!((8 << 20..9 << 20).contains(&bytes), "{bytes} bytes");
+    // Their room is free again.
+    bench.reporter.push(told("later".into()), &mut bench.line);
+    bench.tick_after(1_000);
+    assert!(*bench.line.sizes.last().unwrap() > 1 << 20);
 }

@@ -118,6 +118,7 @@ def request_body(check_request: bytes) -> bytes:
 
 ENDED = ("", "complete", "reset", "local_reply")
 RPC = ("", "result", "tool_error", "error", "none", "unread")
+TREATED = ("", "untouched", "edited", "refused", "quarantined")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,14 @@ class Outcome:
     rpc: str
     rpc_code: int | None
     grpc_status: int | None
+    treated: str = ""
+    treated_reason: str = ""
+    found: tuple[tuple[str, int, str], ...] = ()
+    rows_cut: int = 0
+    seen: tuple[tuple[str, str, str], ...] = ()
+    """Kind, name and state."""
+    quarantined: tuple[tuple[str, str, bytes], ...] = ()
+    """Handle, reason and original."""
 
 
 def outcomes(report_request: bytes) -> list[Outcome]:
@@ -145,6 +154,17 @@ def _outcome(message: bytes) -> Outcome:
         assert isinstance(value, int)
         return value
 
+    def parts(key: int) -> list[bytes]:
+        return [value for at, value in fields(message) if at == key and isinstance(value, bytes)]
+
+    def text(part: bytes, key: int) -> str:
+        return get(part, key).decode()
+
+    def count(part: bytes) -> int:
+        value = dict(fields(part)).get(2, 0)
+        assert isinstance(value, int)
+        return value
+
     code = number(7)
     return Outcome(
         get(message, 1).decode(),
@@ -155,4 +175,10 @@ def _outcome(message: bytes) -> Outcome:
         RPC[number(6)],
         (code >> 1) ^ -(code & 1) if 7 in found else None,
         number(8) if 8 in found else None,
+        TREATED[number(10)],
+        text(message, 11),
+        tuple((text(part, 1), count(part), text(part, 3)) for part in parts(9)),
+        number(12),
+        tuple((text(part, 1), text(part, 2), text(part, 4)) for part in parts(13)),
+        tuple((text(part, 1), text(part, 2), get(part, 3)) for part in parts(14)),
     )

@@ -8,7 +8,7 @@ use interdict_filter::drive::{Host, Refused, drive};
 use interdict_filter::event::{
     Event, Flow, GrpcAnswer, HeaderChange, LocalReply, RequestHead, ResponseHead, Surroundings,
 };
-use interdict_filter::inspect::no_profiles;
+use interdict_filter::inspect::{SharedProfiles, no_profiles};
 use interdict_filter::metrics::Counter;
 use interdict_filter::outcome::Copied;
 use interdict_filter::stream::Stream;
@@ -180,6 +180,11 @@ impl Bench {
     }
     pub fn call() -> Self {
         Self::new(CALL_CONFIG)
+    }
+    /// Mode call, on a worker with these profiles.
+    pub fn sharing(profiles: &SharedProfiles) -> Self {
+        let config = Rc::new(Config::parse(CALL_CONFIG.as_bytes()).unwrap());
+        Self { stream: Stream::new(config, Rc::clone(profiles)), ..Self::call() }
     }
     pub fn split() -> Self {
         Self::new(SPLIT_CONFIG)
