@@ -10,7 +10,7 @@ SERVER := target/release/interdict
 DENY   := $(CACHE)/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo up test check unit policy-test e2e bench bench-quick soak-evidence build fmt clean setup toolchain
+.PHONY: help demo up test check unit policy-test e2e bench bench-quick soak-evidence corpus build fmt clean setup toolchain
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,13 @@ bench-quick: build ## All of it in a minute, rough, into target/bench-quick
 
 soak-evidence: build setup ## 100,000 decisions, the server killed 50 times meanwhile, into bench/results/soak-evidence.json
 	cd tests && ../$(PYTHON) -m soak.kill9
+
+corpus: toolchain ## Precision and recall of the content detectors on public corpora, into bench/results/corpus.json
+	@tests/setup.sh all
+	@tests/corpus_eval/setup.sh
+	cargo build --release --locked -p interdict-content --example judge
+	cd tests && ../$(CACHE)/venv-corpus/bin/python -m corpus_eval \
+	  --judge ../target/release/examples/judge --out ../bench/results/corpus.json
 
 build: toolchain ## The server, the verifier and the Wasm filter, optimised
 	cargo build --release --locked -p authz-server --bin interdict

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from corpus_eval import attacks, benign, missing
+from corpus_eval import attacks, benign, measure, missing, values
 from corpus_eval.case import Case
 
 TIERS = ("structural", "contextual", "lexical")
 GOAL_FALSE = 0.001
 """Most structural marks on benign tool results, as a share of the cases."""
+
+ABOUT = (
+    "Cases, hits, recall and precision of the detectors on public corpora; `make corpus` writes this. The phrases of the "
+    "lexical tier were improved with a view on these corpora, so its figures say how it does on known attacks, not on new ones. "
+    "Precision is over all corpora of a section together and depends on how many attacks there are beside benign texts."
+)
 
 Answer = dict[str, Any]
 
@@ -50,9 +57,7 @@ def _line(answers: list[Answer]) -> dict[str, Any]:
     for tier in TIERS:
         line[tier] = sum(any(found == tier for found, _ in answer["marks"]) for answer in answers)
     line["any"] = sum(bool(answer["marks"]) for answer in answers)
-    line["structural_or_contextual"] = sum(
-        any(tier != "lexical" for tier, _ in answer["marks"]) for answer in answers
-    )
+    line["structural_or_contextual"] = sum(any(tier != "lexical" for tier, _ in answer["marks"]) for answer in answers)
     line["kinds"] = dict(sorted(kinds.items()))
     return line
 
@@ -69,7 +74,11 @@ def precision(attacked: dict[str, dict[str, Any]], harmless: dict[str, dict[str,
     """Per tier and kind over all corpora: an attack marked is right, a benign text marked is wrong."""
     right, wrong = _sums(attacked), _sums(harmless)
     return {
-        kind: {"attacks": right[kind], "benign": wrong[kind], "precision": share(right[kind], right[kind] + wrong[kind])}
+        kind: {
+            "attacks": right[kind],
+            "benign": wrong[kind],
+            "precision": share(right[kind], right[kind] + wrong[kind]),
+        }
         for kind in sorted(right | wrong)
     }
 
@@ -98,10 +107,10 @@ def goal(harmless: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def injection(program: Path, cache: Path, show: str | None) -> dict[str, Any]:
+def injection(program: Path, harmless: list[Case], harmless_answers: list[Answer], show: str | None) -> dict[str, Any]:
     """The three tiers on attacks and on benign texts."""
-    hostile, harmless = list(attacks.all_cases()), list(benign.all_cases(cache))
-    hostile_answers, harmless_answers = judge(program, hostile), judge(program, harmless)
+    hostile = list(attacks.all_cases())
+    hostile_answers = judge(program, hostile)
     if show:
         _show(harmless, harmless_answers, show, True)
         _show(hostile, hostile_answers, show, False)
@@ -131,10 +140,21 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("../.cache"))
     parser.add_argument("--show", help="print benign cases with this tier or kind, and attacks without a mark")
     options = parser.parse_args()
+    random.seed(0)  # garak draws its samples
     missing.stand_in()
-    results = {"injection": injection(options.judge, options.cache, options.show)}
+    harmless = list(benign.all_cases(options.cache))
+    spared = judge(options.judge, harmless)
+    labelled = list(values.all_cases())
+    found = judge(options.judge, labelled)
+    results = {
+        "about": ABOUT,
+        "injection": injection(options.judge, harmless, spared, options.show),
+        "values": measure.report(labelled, found, harmless, spared),
+    }
+    if options.show:
+        measure.show(labelled, found, options.show)
     options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    for line in results["injection"]["goals"]:
+    for line in results["injection"]["goals"] + results["values"]["goals"]:
         print(json.dumps(line))
 
 

@@ -85,7 +85,9 @@ def tool_definitions() -> Iterator[Case]:
     for suite in attacks._suites().values():
         names = [tool.name for tool in suite.tools]
         for tool in attacks.definitions(suite):
-            yield Case(f"tool descriptions: {named('agentdojo')}", "definitions", document=tool, definition=True, tools=names)
+            yield Case(
+                f"tool descriptions: {named('agentdojo')}", "definitions", document=tool, definition=True, tools=names
+            )
     for path in sorted((folder("inspect_evals") / "b3/data/tool_specs").glob("*.json")):
         document = json.loads(path.read_text())
         yield Case(f"tool descriptions: {named('inspect_evals')} b3", "definitions", document=document, definition=True)
@@ -129,7 +131,10 @@ def package_texts(cache: Path) -> Iterator[Case]:
         name = distribution.metadata["Name"] or ""
         if not name.lower().startswith(SECURITY):
             yield from texts("PyPI packages of the tests", "metadata", [distribution.read_text("METADATA") or ""])
-    for pattern in ("venv/lib/*/site-packages/*.dist-info/METADATA", "venv-mcp1/lib/*/site-packages/*.dist-info/METADATA"):
+    for pattern in (
+        "venv/lib/*/site-packages/*.dist-info/METADATA",
+        "venv-mcp1/lib/*/site-packages/*.dist-info/METADATA",
+    ):
         files = sorted(cache.glob(pattern))
         yield from texts("PyPI packages of the tests", "metadata", [path.read_text(errors="replace") for path in files])
     modules = sorted((cache / "node/node_modules").rglob("*"))
