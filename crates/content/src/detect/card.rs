@@ -130,12 +130,12 @@ pub(crate) fn find(cluster: &Cluster<'_>, found: &mut Found) {
         return;
     }
     for length in 12..=19 {
-        for window in cluster.windows(&[length]) {
+        for window in cluster.all_windows(&[length]) {
             take(cluster, &window, false, found);
         }
     }
     for sizes in PRINTED {
-        for window in cluster.windows(sizes) {
+        for window in cluster.all_windows(sizes) {
             take(cluster, &window, sizes.len() > 2, found);
         }
     }
@@ -161,7 +161,9 @@ fn take(cluster: &Cluster<'_>, window: &Window, printed: bool, found: &mut Found
     if found.hits.iter().any(|hit| hit.range == window.range && hit.class == usize::from(Builtin::PAN.0)) {
         return;
     }
-    if sure || printed || cluster.text.near(window.range.start, WORDS) {
+    // What has the length of a sure number is one even where somebody put a letter in front.
+    let alone = cluster.text.stands_alone(&window.range);
+    if sure || (printed && alone) || alone && cluster.text.near(window.range.start, WORDS) {
         let facet = Facet { last_four: last_four(&window.digits), ..Facet::default() };
         found.add(Builtin::PAN, window.range.clone(), window.digits.as_str(), Certainty::Checked, facet);
     }

@@ -49,14 +49,20 @@ impl Cluster<'_> {
         self.groups.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// The windows whose groups have exactly these sizes and whose separators are all the same byte.
+    /// The windows whose groups have exactly these sizes and whose separators are all the same byte, and that stand
+    /// alone.
     pub(crate) fn windows(&self, sizes: &[usize]) -> impl Iterator<Item = Window> {
+        self.all_windows(sizes).filter(|window| self.text.stands_alone(&window.range))
+    }
+
+    /// The same, also where letters touch them.
+    pub(crate) fn all_windows(&self, sizes: &[usize]) -> impl Iterator<Item = Window> {
         self.groups
             .windows(sizes.len().max(1))
             .filter(move |groups| groups.iter().zip(sizes).all(|(group, size)| group.len() == *size))
             .map(|groups| self.window(groups))
             .filter(move |window| sizes.len() == 1 || window.separator.is_some())
-            .filter(|window| self.is_whole(window))
+            .filter(|window| !self.is_decimal(window))
     }
 
     /// All groups together.
@@ -66,10 +72,11 @@ impl Cluster<'_> {
 
     /// Whether no letter or digit touches it, and it is not a part of a decimal number.
     pub(crate) fn is_whole(&self, window: &Window) -> bool {
+        self.text.stands_alone(&window.range) && !self.is_decimal(window)
+    }
+
+    fn is_decimal(&self, window: &Window) -> bool {
         let (text, range) = (&self.text, &window.range);
-        if !text.stands_alone(range) {
-            return false;
-        }
         let fraction = text.before(range.start) == b'.'
             && range.start.checked_sub(1).is_some_and(|at| text.before(at).is_ascii_digit())
             && window.separator.is_none();
@@ -78,7 +85,7 @@ impl Cluster<'_> {
         let decimal = text.byte(range.end) == b'.'
             && window.separator.is_none()
             && decimals.bytes().any(|digit| digit != b'0');
-        !fraction && !decimal
+        fraction || decimal
     }
 
     fn window(&self, groups: &[Range<usize>]) -> Window {

@@ -10,12 +10,48 @@ use crate::profile::Action;
 /// How a mark of a redaction starts.
 const MARK: &str = "[[dlp:";
 
+/// The bytes that values were found in. Those of a value that is refused cannot overlap those of another; those of values
+/// that are replaced may, as long as none is inside of another: all of them have to go.
+#[derive(Default)]
+struct Taken {
+    /// Ends by start, not overlapping. What overlaps is one range here.
+    ranges: BTreeMap<usize, (usize, bool)>,
+}
+
+impl Taken {
+    /// Takes the bytes of a value. `false` if another value has them.
+    fn take(&mut self, hit: &Hit, replaced: bool) -> bool {
+        let (mut start, mut end) = (hit.range.start, hit.range.end);
+        let overlapping: Vec<usize> = self
+            .ranges
+            .range(..end)
+            .rev()
+            .take_while(|(_, (taken_end, _))| *taken_end > start)
+            .map(|(taken_start, _)| *taken_start)
+            .collect();
+        for at in &overlapping {
+            let Some((taken_end, may_grow)) = self.ranges.get(at) else { continue };
+            let inside = *at <= hit.range.start && hit.range.end <= *taken_end;
+            if inside || !may_grow || !replaced {
+                return false;
+            }
+            (start, end) = (start.min(*at), end.max(*taken_end));
+        }
+        for at in overlapping {
+            self.ranges.remove(&at);
+        }
+        self.ranges.insert(start, (end, replaced));
+        true
+    }
+}
+
 impl Engine {
     fn class(&self, hit: &Hit) -> Option<&Active> {
         self.classes.get(hit.class)?.as_ref()
     }
 
-    /// Of overlapping values the one that is treated most strictly stays, then the surest, then the longest. What is
+    /// Of overlapping values the one that is treated most strictly stays, then the surest, then the longest; one that is
+    /// replaced and reaches beyond it stays as well, so that nothing of it is left. What is
     /// inside of something surer that a person allowed is allowed, and the marks of redactions are no values.
     pub(super) fn settle(&self, text: &str, hits: &mut Vec<Hit>) {
         let marks = self.marks(text);
@@ -39,14 +75,11 @@ impl Engine {
             let action = self.class(hit).map(|class| class.action);
             (Reverse(action), Reverse(hit.certainty), Reverse(hit.range.len()), hit.range.start, hit.class)
         });
-        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut taken = Taken::default();
         hits.retain(|hit| {
-            let before = taken.range(..hit.range.end).next_back();
-            let free = before.is_none_or(|(_, end)| *end <= hit.range.start);
-            if free {
-                taken.insert(hit.range.start, hit.range.end);
-            }
-            free
+            let action = self.class(hit).map(|class| class.action);
+            let replaced = matches!(action, Some(Action::Redact | Action::Tokenise));
+            taken.take(hit, replaced)
         });
         hits.sort_by_key(|hit| hit.range.start);
     }

@@ -148,6 +148,15 @@ fn a_class_wins_over_its_family_and_the_strictest_over_the_others() {
 }
 
 #[test]
+fn nothing_of_a_longer_value_is_left_around_a_surer_one() {
+    let mut own = profile(&[("staff", Action::Redact), ("generic_secret", Action::Redact)]);
+    own.patterns.push(Pattern { class: "staff".into(), pattern: r"EMP-\d{5}".into(), near: vec![] });
+    let engine = Engine::new(&own).unwrap();
+    assert_eq!(redacted(&engine, r#"{"password":"q7REMP-00123k2ZpX9v"}"#).matches("[[dlp:").count(), 1);
+    assert!(!redacted(&engine, r#"{"password":"q7REMP-00123k2ZpX9v"}"#).contains("k2Z"));
+}
+
+#[test]
 fn what_a_person_allowed_is_not_taken_for_something_vaguer() {
     let key = ["sk_live_", "q7Rk2ZpX9vLm4TcN8bWj5HsD"].concat();
     let text = format!("token={key}");

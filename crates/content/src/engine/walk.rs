@@ -141,12 +141,11 @@ impl<'e> Walk<'e> {
         let depth = step.depth() + 1;
         for (name, span, member) in object.members() {
             let before = self.scan.findings.len();
-            let hidden = Step::Name { before: step, name: &name, hidden: true, depth };
-            self.leaf(
-                &name,
-                &Map::shifted(span.start),
-                &Leaf { step: &hidden, place: Place::Name, name: "" },
-            );
+            if !self.engine.detectors.is_dull_name(&name) {
+                let hidden = Step::Name { before: step, name: &name, hidden: true, depth };
+                let leaf = Leaf { step: &hidden, place: Place::Name, name: "" };
+                self.leaf(&name, &Map::shifted(span.start), &leaf);
+            }
             let hidden = self.scan.findings.len() > before;
             self.value(member, &Step::Name { before: step, name: &name, hidden, depth }, &name);
         }
