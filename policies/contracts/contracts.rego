@@ -71,10 +71,11 @@ value_violation := "value_missing" if {
 	total > input.contract.value.max
 }
 
-# Nothing below zero, and nothing below the smallest unit of the currency.
+# Nothing below zero or beyond what a double counts exactly, and nothing below the smallest unit of the currency.
 is_amount(found) if {
 	is_number(found)
 	found >= 0
+	found <= 9007199254740991
 	abs((found * scale) - round(found * scale)) < 0.000001
 }
 
@@ -242,7 +243,7 @@ reasons := {
 	"missing": {"code": "contract_missing", "message": "The tool has no contract, and this server needs one for every tool."},
 	"effects": {"code": "contract_effects", "message": "The tool has effects that no role of the agent may have."},
 	"value_missing": {"code": "contract_value_missing", "message": "The amount is missing."},
-	"value_form": {"code": "contract_value_form", "message": "The amount is no number, is below zero or has too many decimal places."},
+	"value_form": {"code": "contract_value_form", "message": "The amount is no number, is below zero, is too large to be counted or has too many decimal places."},
 	"value_currency": {"code": "contract_value_currency", "message": "The amount is in another currency than the contract says."},
 	"value_max": {"code": "contract_value_max", "message": "The amount is above the maximum of the contract."},
 	"value_ask": {"code": "contract_value_ask", "message": "The amount is so large that a person must approve."},

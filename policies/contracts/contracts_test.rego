@@ -96,7 +96,7 @@ test_amounts_in_the_main_unit if {
 }
 
 test_amounts_that_cannot_be_compared if {
-	every other in ["5", "1e9", null, true, [5], {"value": 5}, -1, 0.5] {
+	every other in ["5", "1e9", null, true, [5], {"value": 5}, -1, 0.5, 9007199254740992, 1e300] {
 		denied(value({}), {"amount": other}) == {"contract_value_form"}
 	}
 	denied(value({}), {}) == {"contract_value_missing"}

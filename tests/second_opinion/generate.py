@@ -289,6 +289,115 @@ def arguments(data: dict[str, Any], server: str, tool: str, random: Random) -> A
     return made
 
 
+# === contracts and content ===
+
+TERMS: dict[str, Any] = {
+    "value": {
+        "path": ["amount"],
+        "currency": "EUR",
+        "currency_path": ["currency"],
+        "minor_units": 2,
+        "ask_above": 1000,
+        "max": 1000000,
+    },
+    "recipients": {"paths": [["to"], ["cc", "*"]], "ask_above": 1, "max": 2},
+    "cardinality": {"paths": [["id"], ["ids", "*"]], "filters": [["where"]], "ask_above": 1, "max": 2, "unbounded": "deny"},
+    "destinations": [{"path": ["url"], "kind": "url"}, {"path": ["host"], "kind": "host", "optional": True}],
+    "path_depth": {"path": ["folder"], "min": 2},
+    "rows": {"path": ["rows"], "max": 10, "over": "cut"},
+    "output": {"undeclared": "drop"},
+}
+# Data that the topics contracts and content read, for a bundle of its own beside the others.
+DATA = """interdict:
+  roles:
+    clerk: {tools: {"*": ["*"]}, effects: [read, send]}
+  contracts:
+    strict: {required: true}
+  content:
+    regions: [nl]
+    rules: [{classes: [card, account, identity], action: count}]
+    accumulate:
+      - {classes: [card, iban], distinct: 3, action: ask}
+      - {classes: [identity], distinct: 3, action: deny}
+"""
+PATHS = ["/a/b", "a", "/a/../b", "/a//b", "a/b/", "/", "~/a", "/a/.../b", "/é/b", "/a/*", "/a/b c", "\\a\\b", "/a/\u0085/b"]
+LOOSE = ["*", "a*", "%", "all", "ALL", "1=1", " ", "\u00a0", "\u2003", "\u200b", "", None, True, {}, [], "x", 7, {"a": "*"}, ["x", ""]]
+HOSTS = ["demo.example", "x.demo.example:443", "DEMO.EXAMPLE", "evil.test", "[::1]", "demo.example.", "169.254.169.254"]
+
+
+def contracted(documents: list[Any], count: int, random: Random) -> Iterator[str]:
+    """Calls of tools with a contract, of sessions in which something was found."""
+    usual = [document for document in documents if "tool" in document["mcp"]]
+    for _ in range(count):
+        document = copy.deepcopy(random.choice(usual))
+        document["server"]["id"] = random.choice(["strict", "payments"])
+        document["agent"]["roles"] = random.choice([["clerk"], ["payer"], ["clerk", "payer"], []])
+        if random.random() < 0.9:
+            document["contract"] = contract(random)
+        if random.random() < 0.5:
+            document["content"] = content(random)
+        document["mcp"]["arguments"] = bounded(random)
+        if random.random() < 0.2:
+            # Contract and content are made by us, and always of their form.
+            mutate(document["mcp"]["arguments"], random)
+        yield write(document)
+
+
+def contract(random: Random) -> dict[str, Any]:
+    terms = copy.deepcopy({name: TERMS[name] for name in random.sample(sorted(TERMS), 3)})
+    if "value" in terms and random.random() < 0.5:
+        del terms["value"]["minor_units"]
+    for name in ("value", "recipients", "path_depth"):
+        if name in terms and random.random() < 0.3:
+            terms[name]["optional"] = True
+    if "cardinality" in terms and random.random() < 0.3:
+        terms["cardinality"]["unbounded"] = "ask"
+    effects = random.sample(["read", "write", "delete", "send", "pay"], random.randrange(1, 3))
+    return {"server": "payments", "tool": "act", "signed_by": "ana", "effects": effects} | terms
+
+
+def bounded(random: Random) -> dict[str, Any]:
+    """Arguments that the terms read; some are missing, some of another shape."""
+    made = {
+        "amount": random.choice([*NUMBERS, 9.99, 10, 10.01, 10000, 10000.01]),
+        "currency": random.choice(["EUR", "EUR", "USD", None]),
+        "to": random.choice(["a@example.com", "a, b", "", 5]),
+        "cc": random.choice([["b"], ["b", "c"], [], "b"]),
+        "id": random.choice([*LOOSE, "a", "b"]),
+        "ids": random.choice([["a"], ["a", "b", "c"], ["*"], [], "a"]),
+        "where": random.choice(LOOSE),
+        "url": random.choice(TEXTS),
+        "host": random.choice(HOSTS),
+        "folder": random.choice(PATHS),
+    }
+    for name in random.sample(sorted(made), random.randrange(5)):
+        del made[name]
+    if random.random() < 0.2:
+        made[random.choice(sorted(made))] = values(random)
+    return made
+
+
+def content(random: Random) -> dict[str, Any]:
+    classes = [("pan", "card"), ("iban", "account"), ("nl_bsn", "national_id"), ("mrz", "identity"), ("email", "contact")]
+    found = random.sample(classes, random.randrange(4))
+    actions = ["count", "redact", "tokenise", "ask", "deny"]
+    made: dict[str, Any] = {"consequential": random.random() < 0.5}
+    if found:
+        made["findings"] = [
+            {"class": name, "action": random.choice(actions), "path": "/a", "place": "text", "count": 1}
+            for name, _ in found
+        ]
+    if random.random() < 0.7:
+        made["accumulated"] = [
+            {"class": name, "family": family, "distinct": random.randrange(6)} for name, family in classes
+        ]
+    if random.random() < 0.5:
+        made["labels"] = random.choice([["hostile"], ["other"], ["hostile", "other"]])
+    if random.random() < 0.2:
+        made["incomplete"] = True
+    return made
+
+
 def fitting(rule: dict[str, Any], random: Random) -> Any:
     """Mostly of the type that the rule asks for: what is of another type ends at once."""
     if random.random() < 0.15:

@@ -237,6 +237,18 @@ def test_calls_made_from_a_bundles_data_have_the_same_sets_or_a_named_difference
     assert seen["equal"] > 2 * MUTANTS
 
 
+@pytest.mark.parametrize("engine", ["deciding", "interpreter"])
+def test_calls_under_contracts_and_with_content_have_the_same_sets_or_a_named_difference(
+    inputs: list[tuple[str, str, dict[str, object]]], engine: str, tmp_path: Path
+) -> None:
+    (tmp_path / "data.yaml").write_text(generate.DATA)
+    originals = [json.loads(document) for _, document, _ in inputs]
+    documents = list(generate.contracted(originals, MUTANTS, Random(SEED)))
+    seen = _compare([POLICIES, QUICKSTART, tmp_path], documents, engine)
+    print(f"{len(documents)} calls under contracts, sets: {dict(seen)}")
+    assert seen["equal"] > 5 * MUTANTS
+
+
 def test_a_difference_that_only_denies_more_is_called_so() -> None:
     for named in NAMED:
         assert ("Denied here" in (named.__doc__ or "") or "denied here" in (named.__doc__ or "")) == (
