@@ -70,6 +70,7 @@ impl World {
                 clock: Arc::new(SystemClock),
                 metrics: Arc::new(Metrics::new()),
                 freshness: Default::default(),
+                pins: Arc::new(authz_server::content::pins::NoPins),
                 recording: None,
                 settings: Settings {
                     limits: interdict_mcp::Limits::default(),
@@ -99,6 +100,7 @@ impl World {
                 kind: EnforcerKind::Call,
                 version: "0.1.0".to_owned(),
                 reports_outcomes: false,
+                profiles: None,
             },
             id: "0197".to_owned(),
             http: Http {

@@ -1,7 +1,8 @@
 //! The decision: a fixed order of stages, from a request to an answer.
 //!
 //! ```text
-//! body whole? → metadata document? → server → read → identity → registry → policy → approval → obligations → record
+//! body whole? → metadata document? → server → read → identity → content → registry → policy → approval → obligations
+//! → record
 //! ```
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
@@ -10,6 +11,7 @@
 //! ([`answer`]).
 
 mod answer;
+mod content;
 mod headers;
 mod panics;
 mod pass;
@@ -32,6 +34,8 @@ pub(crate) use self::stages::{Call, Judged};
 pub(crate) use self::turns::{Overloaded, Turns};
 use crate::bundle::Freshness;
 use crate::clock::Clock;
+use crate::content::ContentStage;
+use crate::content::pins::Pins;
 use crate::facts::client_capabilities::ClientCapabilities;
 use crate::facts::effects;
 use crate::identity::Authenticator;
@@ -61,6 +65,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Whether the bundle in force is still young enough.
     pub freshness: Freshness,
+    /// Approved definitions of tools, prompts and resources.
+    pub pins: Arc<dyn Pins>,
     /// Where decisions are recorded; `None`: they leave no evidence.
     pub recording: Option<Arc<Recording>>,
     /// What the operator configured.
@@ -89,6 +95,7 @@ pub struct Decider {
     parts: Parts,
     approvals: Approvals,
     capabilities: ClientCapabilities,
+    content: Arc<ContentStage>,
     turns: Arc<Turns>,
 }
 
@@ -123,7 +130,15 @@ impl Decider {
     pub fn new(parts: Parts) -> Result<Self, SealError> {
         let turns = Arc::new(Turns::default());
         let approvals = Approvals::new(&parts, Arc::clone(&turns))?;
-        Ok(Self { parts, approvals, capabilities: ClientCapabilities::default(), turns })
+        let content =
+            ContentStage::new(&parts.settings.request_state_key, Arc::clone(&parts.pins), &parts.metrics)?;
+        let (capabilities, content) = (ClientCapabilities::default(), Arc::new(content));
+        Ok(Self { parts, approvals, capabilities, content, turns })
+    }
+
+    /// What looks into content; reports of responses go to it.
+    pub fn content(&self) -> &Arc<ContentStage> {
+        &self.content
     }
 
     /// Decides one request and records the decision. Never fails: whatever goes wrong is a Deny.
@@ -179,8 +194,19 @@ impl Decider {
         trace.evidence.stream = effects::is_stream(&reading);
         trace.at(Stage::Identity);
         let identity = self.identify(request, &reading, server, &bundle, trace).await?;
+        trace.at(Stage::Content);
+        let content = self.look(request, &reading, server, &identity, &bundle, trace).await?;
+        let masked = self.masked(request, &reading, &content, server, trace)?;
         trace.at(Stage::Policy);
-        let call = Call { request, reading: &reading, server_id: &server.id, identity: &identity };
+        let call = Call {
+            request,
+            reading: masked.as_ref().unwrap_or(&reading),
+            original: &reading,
+            content: &content,
+            stage: &self.content,
+            server_id: &server.id,
+            identity: &identity,
+        };
         let judged = self.judge_in_turn(&call, &bundle, trace).await?;
         let judged = self.fresh(&call, judged, trace)?;
         trace.at(Stage::Approval);

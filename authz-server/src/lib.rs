@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod content;
 pub mod decide;
 pub mod facts;
 pub mod frontdoor;

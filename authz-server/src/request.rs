@@ -39,6 +39,8 @@ pub struct Enforcer {
     pub version: String,
     /// Whether it reports how allowed calls ended.
     pub reports_outcomes: bool,
+    /// Digests of the content profiles that it holds; `None`: it does not look into responses.
+    pub profiles: Option<Vec<String>>,
 }
 
 /// The HTTP part of a [`Request`].

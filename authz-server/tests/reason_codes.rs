@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const STAGES: [&str; 9] =
-    ["parse", "http", "identity", "registry", "bundle", "approval", "enforcer", "audit", "internal"];
+const STAGES: [&str; 10] =
+    ["parse", "http", "identity", "registry", "content", "bundle", "approval", "enforcer", "audit", "internal"];
 
 /// Key paths of the configuration look like codes and are none.
 const KEYS: [&str; 5] = [

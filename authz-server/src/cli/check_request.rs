@@ -147,6 +147,7 @@ impl RequestFile {
                 kind: self.enforcer.kind,
                 version: self.enforcer.version,
                 reports_outcomes: false,
+                profiles: None,
             },
             id: "check".to_owned(),
             http: Http {

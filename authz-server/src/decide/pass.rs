@@ -8,7 +8,7 @@ use interdict_proto::enforcement::{Obligation, Verdict};
 
 use super::stages::{Call, Judged, Subject};
 use super::{Decider, Pass, Stop, headers};
-use crate::intercept::own_state;
+use crate::content::{RULES_CHANGED, Refused};
 use crate::intercept::{Question, Settled};
 use crate::record::Trace;
 use crate::reply::{self, Denial};
@@ -93,8 +93,16 @@ impl Decider {
     ) -> Result<Judged, Stop> {
         let started = Instant::now();
         let question = Question { call, message };
-        let judge =
-            |approval| self.judge(call, Subject::Message(message), &self.parts.bundle.load_full(), approval);
+        let judge = |approval| {
+            let bundle = self.parts.bundle.load_full();
+            match call.content.holds_under(&bundle, call.server_id) {
+                true => self.judge(call, Subject::Message(message), &bundle, approval),
+                false => {
+                    let Refused(code, text) = RULES_CHANGED;
+                    Judged::unjudged(code, text, call, &bundle)
+                }
+            }
+        };
         let settled =
             self.approvals.settle(&question, judged.clone(), judge, &mut trace.event.approval).await;
         trace.event.stages.approval = started.elapsed();
@@ -137,9 +145,11 @@ impl Decider {
         trace.note_reasons(&reasons);
         trace.event.bundle = all.first().map(|judged| judged.bundle.digest().to_owned());
         if worst == Some(Verdict::Allow) {
+            let parts = all.iter().map(|judged| judged.decision.obligations.clone()).collect();
             let mut all = all.into_iter();
             let Some(mut combined) = all.next() else { return Err(empty_batch(trace)) };
             combined.decision.obligations.extend(all.flat_map(|judged| judged.decision.obligations));
+            combined.parts = parts;
             return Ok(combined);
         }
         let told = |judged: &Judged| -> (String, String) {
@@ -178,7 +188,7 @@ impl Decider {
         let mut pass = Pass { reason: reason.to_owned(), ..Pass::default() };
 
         for obligation in &judged.decision.obligations {
-            // What is about the answer belongs to the stage that looks at answers.
+            // What is about the answer is `inspection`'s.
             let PolicyObligation::SetRequestHeader { name, value } = obligation else { continue };
             match pass.set_headers.iter().find(|(set, _)| set == name) {
                 Some((_, set)) if set != value => {
@@ -206,20 +216,25 @@ impl Decider {
         }
         pass.remove_headers = headers::to_remove(call.reading, &call.request.http.headers, &pass.set_headers);
 
-        if let Reading::Message(message) = call.reading {
-            let edits = own_state::edits(message);
-            if !edits.is_empty() {
-                if !judged.kind.can_edit_body() {
-                    let text = "The enforcement point cannot edit the body, and this one has to be edited.";
-                    return Err(refuse("enforcer.cannot_edit_body", text, trace));
-                }
-                // The reader was given this very body, so there is one.
-                let BodyState::Raw(body) = &call.request.http.body else {
-                    return Err(refuse("enforcer.body_missing", "The body to be edited is not here.", trace));
-                };
-                let length_before = body.len();
-                pass.obligations.push(Obligation::ReplaceRequestBody { length_before, edits });
+        let edits = self.body_edits(call);
+        if !edits.is_empty() {
+            if !judged.kind.can_edit_body() {
+                let text = "The enforcement point cannot edit the body, and this one has to be edited.";
+                return Err(refuse("enforcer.cannot_edit_body", text, trace));
             }
+            // The reader was given this very body, so there is one.
+            let BodyState::Raw(body) = &call.request.http.body else {
+                return Err(refuse("enforcer.body_missing", "The body to be edited is not here.", trace));
+            };
+            let length_before = body.len();
+            pass.obligations.push(Obligation::ReplaceRequestBody { length_before, edits });
+        }
+        match self.inspection(call, &judged, trace) {
+            Ok(inspection) => pass.obligations.extend(inspection),
+            Err(Refused(code, text)) => return Err(refuse(code, text, trace)),
+        }
+        self.content.goes_on(call.content);
+        if let Reading::Message(message) = call.reading {
             if message.method() == Some(Method::Initialize) {
                 let declared = message.declares_url_elicitation();
                 self.capabilities.note(&call.identity.agent_id, call.server_id, declared);

@@ -8,23 +8,30 @@ use bytes::Bytes;
 use interdict_mcp::reply::{Reply, code};
 use interdict_mcp::{Head, Limits, Message, MessageKind, Numbers, Reading, read};
 use interdict_policy::{
-    ApprovalFact, Arguments, Bundle, Decision, DenyForm, EvalLimits, Evaluator, FactsRef, HttpFact,
-    Judgement, McpFact, MessageKind as PolicyKind, Reason, ReasonKind, Registry, Server,
+    ApprovalFact, Arguments, Bundle, ContentFact, Decision, DenyForm, EvalLimits, Evaluator, FactsRef,
+    HttpFact, Judgement, McpFact, MessageKind as PolicyKind, PolicyObligation, Reason, ReasonKind, Registry,
+    Server,
 };
 use interdict_proto::enforcement::{EnforcerKind, Verdict};
 use jiff::Timestamp;
 
 use super::{Decider, Overloaded, Stop};
+use crate::content::{ContentStage, Looked};
 use crate::identity::{Identity, Presented, challenge_header, resource_metadata, well_known_target};
 use crate::record::Trace;
 use crate::reply::{self, Denial};
 use crate::request::{BodyState, Request};
 
 /// What the later stages share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Call<'c> {
     pub(crate) request: &'c Request,
+    /// What is judged, asked about and recorded: nothing that content rules keep back is in it.
     pub(crate) reading: &'c Reading<'c>,
+    /// What arrived.
+    pub(crate) original: &'c Reading<'c>,
+    pub(crate) content: &'c Looked,
+    pub(crate) stage: &'c ContentStage,
     pub(crate) server_id: &'c str,
     pub(crate) identity: &'c Identity,
 }
@@ -37,6 +44,25 @@ pub(crate) struct Judged {
     pub(crate) kind: EnforcerKind,
     /// The JSON text of the facts that led to this decision. Empty when nothing was judged: no time, no turn.
     pub(crate) facts: Bytes,
+    /// What the messages of a batch were allowed for, one by one; empty for anything else.
+    pub(crate) parts: Vec<Vec<PolicyObligation>>,
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("reading", self.reading).field("server_id", &self.server_id).finish()
+    }
+}
+
+impl Call<'_> {
+    /// What the policy is told of the content of a message.
+    fn content_of(&self, message: &Message<'_>) -> Option<&ContentFact> {
+        let place = match self.reading {
+            Reading::Batch(batch) => batch.messages().iter().position(|one| std::ptr::eq(one, message))?,
+            _ => 0,
+        };
+        self.content.fact(place)
+    }
 }
 
 impl std::fmt::Debug for Judged {
@@ -51,12 +77,13 @@ impl std::fmt::Debug for Judged {
 
 impl Judged {
     /// A Deny without a judgement: there was no time or no room for one.
-    fn unjudged(code: &str, text: &str, call: &Call<'_>, bundle: &Arc<Bundle>) -> Self {
+    pub(super) fn unjudged(code: &str, text: &str, call: &Call<'_>, bundle: &Arc<Bundle>) -> Self {
         Self {
             decision: deny(code, text),
             bundle: Arc::clone(bundle),
             kind: call.request.enforcer.kind,
             facts: Bytes::new(),
+            parts: Vec::new(),
         }
     }
 }
@@ -156,7 +183,7 @@ pub(super) fn known<'b>(
 
 // === stage: read ===
 
-fn head_and_read<'b>(
+pub(super) fn head_and_read<'b>(
     request: &Request,
     body: &'b [u8],
     limits: &Limits,
@@ -168,6 +195,15 @@ fn head_and_read<'b>(
 }
 
 impl Decider {
+    /// Limits of messages for a server.
+    pub(super) fn limits(&self, server: Option<&Server>) -> Limits {
+        let numbers = match server.map(|server| server.numbers) {
+            Some(interdict_policy::Numbers::Exact) => Numbers::Exact,
+            Some(interdict_policy::Numbers::IJson) | None => Numbers::IJson,
+        };
+        Limits { numbers, ..self.parts.settings.limits }
+    }
+
     /// The one reading of the request, or the refusal in the form of its revision.
     pub(super) fn read<'b>(
         &self,
@@ -177,11 +213,7 @@ impl Decider {
         trace: &mut Trace,
     ) -> Result<Reading<'b>, Stop> {
         let started = Instant::now();
-        let numbers = match server.map(|server| server.numbers) {
-            Some(interdict_policy::Numbers::Exact) => Numbers::Exact,
-            Some(interdict_policy::Numbers::IJson) | None => Numbers::IJson,
-        };
-        let limits = Limits { numbers, ..self.parts.settings.limits };
+        let limits = self.limits(server);
         let reading = head_and_read(request, body, &limits);
         trace.event.stages.read = started.elapsed();
         match reading {
@@ -215,7 +247,7 @@ impl Decider {
     }
 }
 
-fn note_reading(reading: &Reading<'_>, trace: &mut Trace) {
+pub(super) fn note_reading(reading: &Reading<'_>, trace: &mut Trace) {
     let (era, method) = match reading {
         Reading::OpenStream { era } => (Some(*era), Some(PolicyKind::OpenStream.label())),
         Reading::EndSession { era } => (Some(*era), Some(PolicyKind::EndSession.label())),
@@ -360,7 +392,7 @@ impl Decider {
                 with_evaluator(bundle, limits, |evaluator| evaluator.judge(facts));
             // Only a record needs them in writing.
             let facts = self.parts.recording.as_ref().map(|_| facts.to_json().into()).unwrap_or_default();
-            Judged { decision, bundle: Arc::clone(bundle), kind: enforcer, facts }
+            Judged { decision, bundle: Arc::clone(bundle), kind: enforcer, facts, parts: Vec::new() }
         })
     }
 }
@@ -412,7 +444,7 @@ fn with_facts<T>(
             arguments: message.and_then(Message::arguments).map(Arguments::Body),
         },
         approval,
-        content: None,
+        content: message.and_then(|message| call.content_of(message)),
     })
 }
 

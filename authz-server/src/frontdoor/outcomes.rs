@@ -1,37 +1,46 @@
 //! `interdict.v1.Outcomes`: the enforcement point tells how allowed calls ended.
 //!
-//! What it says is checked and recorded; nothing else depends on it. Reporting twice changes nothing.
+//! What it says is checked and recorded, and what it found in responses is part of the session from then on. Reporting
+//! twice changes nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use interdict_audit::record;
 use interdict_proto::outcome::server::{Outcomes as Service, OutcomesServer};
-use interdict_proto::outcome::{Ended, MAX_BATCH, Outcome, ReportRequest, ReportResponse, Rpc};
+use interdict_proto::outcome::{
+    Ended, Found, MAX_BATCH, Outcome, ReportRequest, ReportResponse, Rpc, Treated,
+};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::audit::Appending;
+use crate::content::{self, ContentStage};
 use crate::record::Recording;
 use crate::record::outcomes::Taken;
 
-/// The largest batch in bytes; one outcome takes about 70.
-const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// The largest batch in bytes. One outcome takes about 70, one with quarantined texts up to a megabyte.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// The gRPC service, ready to be added to a server. Without recording it takes everything and keeps nothing.
-pub fn outcomes_service(recording: Option<Arc<Recording>>) -> OutcomesServer<OutcomesDoor> {
-    OutcomesServer::new(OutcomesDoor { recording }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+/// The gRPC service, ready to be added to a server. Without recording it takes everything, tells `content`, and keeps
+/// nothing.
+pub fn outcomes_service(
+    recording: Option<Arc<Recording>>,
+    content: Arc<ContentStage>,
+) -> OutcomesServer<OutcomesDoor> {
+    OutcomesServer::new(OutcomesDoor { recording, content }).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 /// The service.
 #[derive(Debug, Clone)]
 pub struct OutcomesDoor {
     recording: Option<Arc<Recording>>,
+    content: Arc<ContentStage>,
 }
 
 /// An outcome that makes sense.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
+#[derive(Debug)]
+struct Told<'o> {
     id: Uuid,
     ended: record::Ended,
     rpc: record::Rpc,
@@ -40,6 +49,7 @@ struct Told {
     rpc_code: Option<i64>,
     bytes: u64,
     duration_us: u64,
+    content: content::Told<'o>,
 }
 
 #[tonic::async_trait]
@@ -49,12 +59,14 @@ impl Service for OutcomesDoor {
         if outcomes.len() > MAX_BATCH {
             return Err(Status::invalid_argument("more than 512 outcomes at once"));
         }
+        let content = Arc::clone(&self.content);
         let Some(recording) = self.recording.clone() else {
+            outcomes.iter().filter_map(read).for_each(|told| content.learn(&told.content));
             return Ok(answer(outcomes.len()));
         };
         // A task of its own: what was taken from those that are awaited is recorded or given back, also when the
         // enforcement point goes away.
-        let taken = tokio::spawn(async move { take_all(&recording, &outcomes).await });
+        let taken = tokio::spawn(async move { take_all(&recording, &content, &outcomes).await });
         taken.await.map(answer).map_err(|_| Status::internal("the outcomes could not be recorded"))
     }
 }
@@ -66,8 +78,8 @@ fn answer(taken: usize) -> Response<ReportResponse> {
 
 /// How many from the front need not be sent again. All are queued before the first is waited for, so that they share
 /// their commits.
-async fn take_all(recording: &Recording, outcomes: &[Outcome]) -> usize {
-    let queued: Vec<_> = outcomes.iter().map(|outcome| queue(recording, outcome)).collect();
+async fn take_all(recording: &Recording, content: &ContentStage, outcomes: &[Outcome]) -> usize {
+    let queued: Vec<_> = outcomes.iter().map(|outcome| queue(recording, content, outcome)).collect();
     let mut whole = 0;
     let mut broken = false;
     for entry in queued {
@@ -88,7 +100,7 @@ struct Queued {
 }
 
 /// Queues an outcome; `None` for one that nobody waits for.
-fn queue(recording: &Recording, outcome: &Outcome) -> Option<Queued> {
+fn queue(recording: &Recording, content: &ContentStage, outcome: &Outcome) -> Option<Queued> {
     let outcomes = recording.outcomes();
     let Some(told) = read(outcome) else {
         outcomes.count("invalid");
@@ -98,7 +110,8 @@ fn queue(recording: &Recording, outcome: &Outcome) -> Option<Queued> {
         outcomes.count("unknown");
         return None;
     };
-    let body = told.body(&outcome.decision_id, taken.late);
+    content.learn(&told.content);
+    let body = told.body(outcome, taken.late);
     let entry = recording.outcome(&taken.tenant, told.id, &body)?;
     Some(Queued { id: told.id, taken, appending: recording.recorder().append(entry) })
 }
@@ -123,7 +136,7 @@ impl Queued {
 }
 
 /// Strictly: `None` for what no enforcement point of ours says.
-fn read(outcome: &Outcome) -> Option<Told> {
+fn read(outcome: &Outcome) -> Option<Told<'_>> {
     let id = Uuid::try_parse(&outcome.decision_id).ok()?;
     // One spelling: the text goes into the record.
     if id.to_string() != outcome.decision_id {
@@ -163,6 +176,7 @@ fn read(outcome: &Outcome) -> Option<Told> {
         rpc_code: outcome.rpc_code,
         bytes: outcome.bytes,
         duration_us: outcome.duration_us,
+        content: content::Told::read(outcome)?,
     })
 }
 
@@ -176,24 +190,43 @@ fn is_possible(id: Uuid, took: Duration) -> bool {
     took <= age.saturating_sub(Duration::new(seconds, nanos)).saturating_add(CLOCKS)
 }
 
-impl Told {
-    fn body<'a>(&self, decision_id: &'a str, late: bool) -> record::Outcome<'a> {
+impl Told<'_> {
+    fn body<'a>(&self, outcome: &'a Outcome, late: bool) -> record::Outcome<'a> {
         record::Outcome {
             bytes: self.bytes.into(),
-            decision_id: decision_id.into(),
+            decision_id: outcome.decision_id.as_str().into(),
             duration_us: self.duration_us.into(),
             ended: self.ended,
-            found: Vec::new(),
+            found: outcome.found.iter().map(found).collect(),
             grpc: self.grpc.map(Into::into),
             http_status: self.http_status,
             late,
-            rows_cut: None,
+            rows_cut: Some(outcome.rows_cut.into()).filter(|_| outcome.rows_cut > 0),
             rpc: self.rpc,
             rpc_code: self.rpc_code.map(Into::into),
-            treated: None,
-            treated_reason: None,
+            treated: treated(outcome.treated()),
+            treated_reason: Some(outcome.treated_reason.as_str().into())
+                .filter(|_| !outcome.treated_reason.is_empty()),
         }
     }
+}
+
+fn found(found: &Found) -> record::Found<'_> {
+    record::Found {
+        action: found.action.as_str().into(),
+        class: found.class.as_str().into(),
+        count: found.count.into(),
+    }
+}
+
+fn treated(treated: Treated) -> Option<record::Treated> {
+    Some(match treated {
+        Treated::Unspecified => return None,
+        Treated::Untouched => record::Treated::Untouched,
+        Treated::Edited => record::Treated::Edited,
+        Treated::Refused => record::Treated::Refused,
+        Treated::Quarantined => record::Treated::Quarantined,
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use interdict_mcp::Reading;
 use interdict_policy::ApprovalFact;
 use interdict_proto::enforcement::Verdict;
 use jiff::{SignedDuration, Timestamp};
@@ -258,6 +259,8 @@ enum Used {
 
 fn asked(question: &Question<'_>, judged: &Judged) -> Option<Asked> {
     let message = question.message;
+    // What arrived, with everything that content rules keep from whoever is asked.
+    let Reading::Message(original) = question.call.original else { return None };
     let identity = question.call.identity;
     let agent = judged.bundle.registry().agent(&identity.agent_id)?;
     let principal = identity
@@ -279,8 +282,11 @@ fn asked(question: &Question<'_>, judged: &Judged) -> Option<Asked> {
         our_round: own_state::is_ours(message),
     };
     let server = judged.bundle.registry().server(question.call.server_id)?;
+    let digest = Action { params: original.params(), ..action }.digest().ok()?;
+    let masked = question.call.content.masked.is_some();
     Some(Asked {
-        digest: action.digest().ok()?,
+        // Two calls that look alike behind their marks are two actions.
+        digest: if masked { question.call.stage.action(&digest) } else { digest },
         shown: action.shown(server.paths == [path.as_str()]),
         target: target.as_deref().map(str::to_owned),
     })

@@ -15,6 +15,9 @@ const MAX_TEXT: usize = 128;
 /// Bytes of a principal: the subject of a certificate can be long, and its end tells people apart.
 const MAX_PRINCIPAL: usize = 512;
 
+/// Bytes of what was found.
+const MAX_CONTENT: usize = 512;
+
 /// Reason codes in an event.
 const MAX_REASONS: usize = 16;
 
@@ -47,6 +50,8 @@ pub struct DecisionEvent {
     pub bundle: Option<String>,
     /// The approval that was asked for or used.
     pub approval: Noted,
+    /// What was found in the messages: `class=action:count`, and the labels of the session.
+    pub content: Option<String>,
     /// Codes of all reasons, the deciding one first.
     pub reasons: Vec<String>,
     /// Time in each stage that ran.
@@ -106,6 +111,7 @@ impl DecisionEvent {
             route = self.route,
             source_address = self.source_address,
             approval_id = self.approval.id,
+            content = self.content,
             bundle = self.bundle,
             audit_seq = seq,
             audit_failed = failed,
@@ -135,6 +141,13 @@ impl DecisionEvent {
         }
     }
 
+    /// Keeps classes and counts, in short.
+    pub(super) fn note_content(&mut self, noted: &crate::content::Noted) {
+        let found = noted.classes.iter().map(|((class, action), count)| format!("{class}={action}:{count}"));
+        let all: Vec<String> = found.chain(noted.labels.iter().cloned()).collect();
+        self.content = Some(all.join(",")).filter(|text| !text.is_empty());
+    }
+
     /// Keeps the codes of what a policy said, each once.
     pub(super) fn note_reasons(&mut self, reasons: &[Reason]) {
         let mut codes: Vec<String> = Vec::new();
@@ -158,6 +171,9 @@ impl DecisionEvent {
         }
         for text in [&mut self.tool, &mut self.route].into_iter().flatten() {
             cut(text, MAX_TEXT);
+        }
+        if let Some(text) = &mut self.content {
+            cut(text, MAX_CONTENT);
         }
         for text in &mut self.reasons {
             cut(text, MAX_TEXT);

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::event::{DecisionEvent, cut};
 use super::{Recording, SYSTEM};
 use crate::audit::{AuditError, NewEntry};
+use crate::content::Noted;
 
 /// Bytes of a target or a path: resource URIs are long, and their ends tell them apart.
 const MAX_TARGET: usize = 1_024;
@@ -56,11 +57,13 @@ pub(crate) struct Evidence {
     pub(super) path: String,
     pub(super) body_bytes: usize,
     /// Tells requests with different paths or bodies apart.
-    pub(super) content: u64,
+    pub(super) fingerprint: u64,
     pub(super) enforcer: enforcement::EnforcerKind,
     pub(super) enforcer_version: String,
     kind: Option<ActionKind>,
     target: Option<String>,
+    /// What was found in the messages.
+    content: Option<Noted>,
     arguments: Option<Arguments>,
     pub(super) judgements: Vec<Judgement>,
     /// Where the way is now.
@@ -84,11 +87,12 @@ impl Default for Evidence {
             who: Who::default(),
             path: String::new(),
             body_bytes: 0,
-            content: 0,
+            fingerprint: 0,
             enforcer: enforcement::EnforcerKind::Native,
             enforcer_version: String::new(),
             kind: None,
             target: None,
+            content: None,
             arguments: None,
             judgements: Vec::new(),
             stage: Stage::Body,
@@ -128,6 +132,16 @@ impl Evidence {
             self.target = target.map(|target| short(&target, MAX_TARGET));
             self.arguments = message.arguments().map(|value| arguments(value, recording.shows_arguments()));
         }
+    }
+
+    /// What was found in the messages.
+    pub(super) fn note_content(&mut self, noted: &Noted) {
+        self.content = Some(noted.clone()).filter(|noted| !noted.is_empty());
+    }
+
+    /// The name of what was asked for is not to be recorded.
+    pub(super) fn forget_target(&mut self) {
+        self.target = None;
     }
 
     /// Whose log it is.
@@ -190,7 +204,7 @@ impl Evidence {
                 id: id.into(),
             }),
             body_bytes: self.body_bytes.into(),
-            content: None,
+            content: self.content.as_ref().map(content),
             decision_id: event.decision_id.as_str().into(),
             enforcer: record::Enforcer {
                 kind: enforcer(self.enforcer),
@@ -329,6 +343,18 @@ pub(super) fn short(text: &str, most: usize) -> String {
 
 pub(super) fn short_path(path: &str) -> String {
     short(path, MAX_TARGET)
+}
+
+fn found<'n>(class: &'n str, action: &'static str, count: u64) -> record::Found<'n> {
+    record::Found { action: action.into(), class: class.into(), count: count.into() }
+}
+
+fn content(noted: &Noted) -> record::Content<'_> {
+    record::Content {
+        classes: noted.classes.iter().map(|((class, action), count)| found(class, action, *count)).collect(),
+        labels: noted.labels.iter().map(|label| label.as_str().into()).collect(),
+        redacted: noted.redacted.into(),
+    }
 }
 
 fn text(text: Option<&str>) -> Option<Text<'_>> {

@@ -15,6 +15,7 @@ use super::evidence::{Evidence, Judgement, Said, Who, short_path};
 use super::recording::Recording;
 use super::repeats::Asked;
 use crate::audit::{AuditError, NewEntry};
+use crate::content::Noted;
 use crate::decide::Judged;
 use crate::identity::Identity;
 use crate::request::{BodyState, Request};
@@ -76,7 +77,7 @@ impl Trace {
         // Without its query: clients put secrets there. The sealed facts have it.
         evidence.path = short_path(request.http.path_alone());
         evidence.body_bytes = request.http.body_bytes();
-        evidence.content = content_of(request);
+        evidence.fingerprint = content_of(request);
         trace
     }
 
@@ -121,6 +122,18 @@ impl Trace {
     /// What the message is.
     pub(crate) fn note_reading(&mut self, reading: &Reading<'_>) {
         self.evidence.note_reading(reading, self.recording.as_deref());
+    }
+
+    /// What was found in the messages.
+    pub(crate) fn note_content(&mut self, noted: &Noted) {
+        self.event.note_content(noted);
+        self.evidence.note_content(noted);
+    }
+
+    /// The name of what was asked for holds what is not to be recorded.
+    pub(crate) fn forget_target(&mut self) {
+        self.event.tool = None;
+        self.evidence.forget_target();
     }
 
     /// Who asks.
@@ -219,7 +232,7 @@ impl Trace {
                 agent: event.agent.as_deref(),
                 method: event.method,
                 target: self.evidence.target(),
-                content: self.evidence.content,
+                content: self.evidence.fingerprint,
             },
             self.uuid,
         );

@@ -43,9 +43,10 @@ pub(super) async fn serve_grpc(
         .max_concurrent_streams(1_024)
         .http2_keepalive_interval(Some(Duration::from_secs(30)));
     let (health, health_service) = tonic_health::server::health_reporter();
+    let content = Arc::clone(decider.content());
     let service = crate::frontdoor::ext_authz_service(decider, listen.max_message_bytes);
     let log = recording.as_ref().map(|recording| recording.recorder().health());
-    let outcomes = crate::frontdoor::outcomes::outcomes_service(recording);
+    let outcomes = crate::frontdoor::outcomes::outcomes_service(recording, content);
     let router = server.add_service(health_service).add_service(service).add_service(outcomes);
     tell(&health, log.as_ref().is_none_or(|log| *log.borrow() == Health::Serving)).await;
     let ending = tell_health(health, log, stopping);

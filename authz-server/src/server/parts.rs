@@ -13,6 +13,7 @@ use crate::audit::Recorder;
 use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::content::pins::NoPins;
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::Authenticator;
 use crate::pins::{DATABASE, Pins};
@@ -55,6 +56,7 @@ pub async fn decider(
         clock,
         metrics,
         freshness: bundle.freshness(),
+        pins: Arc::new(NoPins),
         recording,
         settings,
     };

@@ -181,7 +181,12 @@ impl Server<'_> {
             headers.push(("authorization".to_owned(), Bytes::from(token)));
         }
         let request = Request {
-            enforcer: Enforcer { kind: EnforcerKind::Native, version: String::new(), reports_outcomes: true },
+            enforcer: Enforcer {
+                kind: EnforcerKind::Native,
+                version: String::new(),
+                reports_outcomes: true,
+                profiles: None,
+            },
             id: uuid::Uuid::new_v4().to_string(),
             http: Http {
                 method: "POST".to_owned(),

@@ -128,6 +128,7 @@ impl Stage {
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
             freshness: Default::default(),
+            pins: Arc::new(authz_server::content::pins::NoPins),
             recording: self.recording.clone(),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),
@@ -228,7 +229,12 @@ impl Run<'_> {
             Some(other) => panic!("no body state {other}"),
         };
         Asked {
-            enforcer: Enforcer { kind: self.kind, version: "test".to_owned(), reports_outcomes: false },
+            enforcer: Enforcer {
+                kind: self.kind,
+                version: "test".to_owned(),
+                reports_outcomes: false,
+                profiles: None,
+            },
             id: "request-1".to_owned(),
             http: Http {
                 method: step.method.clone().unwrap_or_else(|| "POST".to_owned()),

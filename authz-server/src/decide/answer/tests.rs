@@ -68,6 +68,7 @@ impl World {
             clock,
             metrics,
             freshness,
+            pins: Arc::new(crate::content::pins::NoPins),
             recording: Some(Arc::new(recording)),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),

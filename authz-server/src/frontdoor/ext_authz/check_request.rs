@@ -20,6 +20,9 @@ const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 /// Names of ids, routes and versions are shorter; what is longer is cut off from logs by not being taken.
 const MAX_LABEL: usize = 256;
 
+/// Most profiles that an enforcement point says it holds.
+const MAX_PROFILES: usize = 64;
+
 /// Translates; judges nothing.
 ///
 /// # Errors
@@ -41,6 +44,7 @@ pub fn decode(check: CheckRequest, deadline: Option<Instant>) -> Result<Request,
     let version = label(keys::ENFORCER_VERSION).unwrap_or_default();
     let route = label(keys::ROUTE);
     let reports_outcomes = label(keys::OUTCOMES).is_some_and(|said| said == keys::OUTCOMES_REPORTED);
+    let profiles = extensions.remove(keys::PROFILES).map(|held| profiles(&held));
     // A server that is named must be looked up under that name, whatever it is: falling back to host and path would
     // let a mistyped configuration judge by other rules than its author meant.
     let server_hint = extensions.remove(keys::SERVER).filter(|id| !id.is_empty());
@@ -48,7 +52,7 @@ pub fn decode(check: CheckRequest, deadline: Option<Instant>) -> Result<Request,
     let headers = headers(http.header_map, http.headers)?;
     let body = body(&headers, http.size, http.raw_body, http.body);
     Ok(Request {
-        enforcer: Enforcer { kind, version, reports_outcomes },
+        enforcer: Enforcer { kind, version, reports_outcomes, profiles },
         id: http.id,
         http: Http {
             method: http.method,
@@ -79,6 +83,12 @@ const AMBIGUOUS_HEADER: Undecodable = Undecodable {
     code: "enforcer.ambiguous_header",
     message: "The enforcement point sent a header with two values at once.",
 };
+
+/// Digests of profiles; what is none is passed over, and then the profile is sent along.
+fn profiles(held: &str) -> Vec<String> {
+    let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    held.split(',').filter(is_digest).take(MAX_PROFILES).map(str::to_owned).collect()
+}
 
 fn headers(
     raw: Option<HeaderMap>,

@@ -4,6 +4,7 @@ use interdict_audit::record::Kind;
 use serde_json::json;
 
 use super::*;
+use crate::content::pins::NoPins;
 use crate::record::RecordingSettings;
 use crate::record::memory::MemoryLog;
 use crate::record::outcomes::Outcomes;
@@ -22,7 +23,7 @@ impl Place {
         let outcomes = Arc::new(Outcomes::new(Duration::from_secs(300), &metrics));
         let settings = RecordingSettings { show_arguments: false, allow_unrecorded_reads: false };
         let recording = Recording::new(log.clone(), Arc::clone(&outcomes), settings);
-        let door = OutcomesDoor { recording: Some(Arc::new(recording)) };
+        let door = OutcomesDoor { recording: Some(Arc::new(recording)), content: content(&metrics) };
         Self { log, outcomes, metrics, door }
     }
 
@@ -41,6 +42,10 @@ impl Place {
         let text = self.metrics.render().unwrap();
         text.contains(&format!(r#"interdict_outcome_reports_total{{result="{result}"}}"#))
     }
+}
+
+fn content(metrics: &Metrics) -> Arc<ContentStage> {
+    Arc::new(ContentStage::new(&[7; 32], Arc::new(NoPins), metrics).unwrap())
 }
 
 fn outcome(id: Uuid) -> Outcome {
@@ -146,7 +151,7 @@ async fn an_outcome_that_comes_after_its_absence_was_recorded_is_recorded_as_lat
 
 #[tokio::test]
 async fn without_recording_reports_are_taken_and_forgotten() {
-    let door = OutcomesDoor { recording: None };
+    let door = OutcomesDoor { recording: None, content: content(&Metrics::new()) };
     let request = Request::new(ReportRequest { outcomes: vec![outcome(Uuid::now_v7()); 3] });
     assert_eq!(door.report(request).await.unwrap().into_inner().taken, 3);
 }
