@@ -158,9 +158,6 @@ fn evenly(cluster: &Cluster<'_>) -> bool {
 
 fn take(cluster: &Cluster<'_>, window: &Window, printed: bool, found: &mut Found) {
     let Some(sure) = read(&window.digits) else { return };
-    if found.hits.iter().any(|hit| hit.range == window.range && hit.class == usize::from(Builtin::PAN.0)) {
-        return;
-    }
     // What has the length of a sure number is one even where somebody put a letter in front.
     let alone = cluster.text.stands_alone(&window.range);
     if sure || (printed && alone) || alone && cluster.text.near(window.range.start, WORDS) {

@@ -176,7 +176,8 @@ impl Visitor for Pass<'_> {
     fn mark(&mut self, text: &Text<'_>, byte: u8, at: usize) {
         let detectors = self.detectors;
         match byte {
-            b'@' => {
+            // In front of a domain or a host.
+            b'@' if text.byte(at + 1).is_ascii_alphanumeric() || text.byte(at + 1) == b'[' => {
                 if detectors.wants(Builtin::CONNECTION_STRING) {
                     email::find_user_info(text, at, self.found);
                 }
@@ -188,6 +189,8 @@ impl Visitor for Pass<'_> {
             b'<' if at >= self.done.zone && text.byte(at + 1) == b'<' && detectors.wants(Builtin::MRZ) => {
                 self.done.zone = mrz::find(text, at, self.found);
             }
+            // Of a run of backslashes the first one speaks for all.
+            b'\\' if text.before(at) == b'\\' => {}
             b'%' | b'&' | b'\\' if !self.found.textual => {
                 self.found.textual = textual::is_encoded(text.text.get(at..).unwrap_or_default());
             }

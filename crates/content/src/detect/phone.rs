@@ -1,5 +1,7 @@
 //! Telephone numbers: international ones (E.164) everywhere, national ones for the profile's regions.
 
+use std::cell::LazyCell;
+
 use super::classes::Builtin;
 use super::digits::{Cluster, monotone};
 use super::hit::{Certainty, Found, last_four};
@@ -134,6 +136,10 @@ const GROUPS: usize = 8;
 /// Looks for numbers among the groups; of those that start with a group the longest counts.
 pub(crate) fn find(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) {
     let mut rest = cluster.groups;
+    // There are no words inside of a cluster: one look before it is enough.
+    let start = rest.first().map_or(0, |group| group.start);
+    let said = LazyCell::new(|| cluster.text.near(start, WORDS));
+    let said = || *said;
     while !rest.is_empty() && !cluster.text.number {
         let most = rest.len().min(GROUPS);
         let some = |count: usize| rest.get(..count).unwrap_or_default();
@@ -141,14 +147,14 @@ pub(crate) fn find(cluster: &Cluster<'_>, regions: &[String], found: &mut Found)
             let part = Cluster { text: cluster.text, groups: some(*count) };
             // Fewest digits, and not a row of single ones.
             let total = part.total();
-            (7..=15).contains(&total) && total + 2 >= 2 * count && starts(&part, regions, found)
+            (7..=15).contains(&total) && total + 2 >= 2 * count && starts(&part, regions, &said, found)
         });
         rest = rest.get(taken.unwrap_or(1)..).unwrap_or_default();
     }
 }
 
 /// Whether all groups together are a number, which is then noted.
-fn starts(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) -> bool {
+fn starts(cluster: &Cluster<'_>, regions: &[String], said: &impl Fn() -> bool, found: &mut Found) -> bool {
     let Some(first) = cluster.groups.first() else { return false };
     let text = &cluster.text;
     let plus = plus(text, first.start);
@@ -173,7 +179,6 @@ fn starts(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) -> bool 
         return false;
     }
     let start = if text.before(first.start) == b'(' { first.start - 1 } else { first.start };
-    let said = || text.near(start, WORDS);
     if let Some(abroad) = digits.strip_prefix("00")
         && let Some(country) = international(abroad)
         && (cluster.groups.len() > 1 || said())
