@@ -19,7 +19,7 @@ GOAL_FALSE = 0.001
 
 ABOUT = (
     "Cases, hits, recall and precision of the detectors on public corpora; `make corpus` writes this. The phrases of the "
-    "lexical tier were improved with a view on these corpora, so its figures say how it does on known attacks, not on new ones. "
+    "lexical tier were made with a view on these corpora, so its figures tell how it does on known attacks, not on new ones. "
     "Precision is over all corpora of a section together and depends on how many attacks there are beside benign texts."
 )
 

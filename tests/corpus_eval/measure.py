@@ -11,29 +11,11 @@ from corpus_eval.case import Case
 
 Answer = dict[str, Any]
 
-SECRETS = frozenset(
-    [
-        "jwt",
-        "github_token",
-        "gitlab_token",
-        "aws_access_key",
-        "aws_secret_key",
-        "slack_token",
-        "stripe_key",
-        "google_api_key",
-        "openai_key",
-        "anthropic_key",
-        "npm_token",
-        "pypi_token",
-        "sendgrid_key",
-        "twilio_key",
-        "azure_key",
-        "vendor_token",
-        "private_key",
-        "connection_string",
-        "generic_secret",
-    ]
-)
+SECRETS = frozenset({
+    "jwt", "github_token", "gitlab_token", "aws_access_key", "aws_secret_key", "slack_token", "stripe_key",
+    "google_api_key", "openai_key", "anthropic_key", "npm_token", "pypi_token", "sendgrid_key", "twilio_key",
+    "azure_key", "vendor_token", "private_key", "connection_string", "generic_secret",
+})  # fmt: skip
 GOAL = 0.98
 
 

@@ -13,47 +13,13 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-ABSENT = frozenset(
-    [
-        "openai",
-        "anthropic",
-        "cohere",
-        "google",
-        "vertexai",
-        "langchain",
-        "transformers",
-        "torch",
-        "nltk",
-        "litellm",
-        "datasets",
-        "ollama",
-        "replicate",
-        "huggingface_hub",
-        "avidtools",
-        "markdown",
-        "wn",
-        "langdetect",
-        "zalgolib",
-        "ecoji",
-        "base2048",
-        "deepl",
-        "boto3",
-        "mistralai",
-        "numpy",
-        "PIL",
-        "accelerate",
-        "octoai",
-        "stdlibs",
-        "soundfile",
-        "librosa",
-        "websockets",
-        "jsonpath_ng",
-        "backoff",
-        "rapidfuzz",
-        "click",
-        "dotenv",
-    ]
-)
+ABSENT = frozenset({
+    "openai", "anthropic", "cohere", "google", "vertexai", "langchain", "transformers", "torch", "nltk",
+    "litellm", "datasets", "ollama", "replicate", "huggingface_hub", "avidtools", "markdown", "wn",
+    "langdetect", "zalgolib", "ecoji", "base2048", "deepl", "boto3", "mistralai", "numpy", "PIL", "accelerate",
+    "octoai", "stdlibs", "soundfile", "librosa", "websockets", "jsonpath_ng", "backoff", "rapidfuzz", "click",
+    "dotenv",
+})  # fmt: skip
 
 
 class _Anything(type):

@@ -27,7 +27,7 @@ pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
     let parts = || candidates.parts(Groups::TEMPLATE, text);
     let instructed =
         || parts().any(|part| INSTRUCTION.is_in(part)) && parts().any(|part| RESPONSE.is_in(part));
-    if parts().any(|part| opens_turn(part)) || instructed() {
+    if parts().any(opens_turn) || instructed() {
         found.structural("chat_template");
     }
 }

@@ -51,8 +51,14 @@ const KINDS: usize = 16;
 /// How far apart a first and a second word may stand, in bytes.
 const NEAR: usize = 240;
 
-/// How far around a word a detector looks, in bytes: further than any pattern reaches.
-const REACH: usize = 720;
+/// How far around a word a detector looks, in bytes: further than its patterns reach.
+const fn reach(index: usize) -> usize {
+    match index {
+        // Phrases.
+        0..=8 | 15 => 320,
+        _ => 720,
+    }
+}
 
 /// What the words at the end of one match say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,7 +101,6 @@ fn build() -> Option<Table> {
     let automaton = DFA::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
-        .byte_classes(true)
         .build(words.keys())
         .ok()?;
     Some(Table { automaton, says: words.into_values().collect() })
@@ -147,7 +152,7 @@ impl Candidates {
 
     fn extend(&mut self, index: usize, at: usize) {
         let Some(ranges) = self.ranges.get_mut(index) else { return };
-        let (start, end) = (at.saturating_sub(REACH), at.saturating_add(REACH));
+        let (start, end) = (at.saturating_sub(reach(index)), at.saturating_add(reach(index)));
         match ranges.last_mut() {
             Some(last) if start <= last.end => last.end = end,
             _ => ranges.push(start..end),
