@@ -226,15 +226,17 @@ fn national(digits: &str, region: &str, cluster: &Cluster<'_>, said: impl Fn() -
             && bytes.get(3).is_some_and(|digit| *digit >= b'2');
         return fits && (sized(&[3, 3, 4]) || sized(&[1, 3, 3, 4]) || said());
     }
-    let mut known = NATIONAL.iter().filter(|(country, ..)| *country == region);
-    let fits = known.any(|(_, trunk, least, most)| {
-        digits.starts_with(trunk) && !digits.starts_with("00") && (*least..=*most).contains(&digits.len())
-    });
     // Written like 01-02-2024 it is more likely to be something else.
-    fits && ((cluster.groups.len() > 1
+    let written = cluster.groups.len() > 1
         && digits.starts_with('0')
-        && cluster.groups.first().is_some_and(|first| first.len() > 2))
-        || said())
+        && cluster.groups.first().is_some_and(|first| first.len() > 2);
+    (written || said())
+        && NATIONAL.iter().any(|(country, trunk, least, most)| {
+            (*least..=*most).contains(&digits.len())
+                && (trunk.is_empty() || trunk.as_bytes().first() == digits.as_bytes().first())
+                && !digits.starts_with("00")
+                && *country == region
+        })
 }
 
 fn add(range: std::ops::Range<usize>, value: String, country: &str, found: &mut Found) {
