@@ -3,6 +3,8 @@
 //! `cargo bench -p interdict-content --bench definition`. A list is judged whenever a client asks for it; a schema is
 //! compiled once for every pin and validates every call.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use divan::counter::{BytesCount, ItemsCount};
