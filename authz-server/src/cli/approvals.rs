@@ -1,14 +1,11 @@
 //! `interdict approvals`: a small client of the admin API.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Failure, plain, small_runtime};
-use crate::admin::AdminToken;
+use super::admin_client::{AdminArgs, Call, read};
+use super::{Failure, plain};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -20,21 +17,8 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct ApprovalsArgs {
-    /// Address of the admin API.
-    #[arg(
-        long,
-        env = "INTERDICT_ADMIN_URL",
-        default_value = "http://127.0.0.1:9192",
-        global = true,
-        value_name = "URL"
-    )]
-    admin: String,
-    /// File with the admin token.
-    #[arg(long, env = "INTERDICT_ADMIN_TOKEN_FILE", global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Print what the server answered, as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
     #[command(subcommand)]
     command: ApprovalsCommand,
 }
@@ -130,46 +114,21 @@ struct Page {
     approvals: Vec<Shown>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Refused {
-    error: RefusedError,
-}
-
-#[derive(Debug, Deserialize)]
-struct RefusedError {
-    code: String,
-    message: String,
-}
-
 pub(super) fn run(args: ApprovalsArgs) -> Result<u8, Failure> {
-    let Some(file) = &args.token_file else {
-        return Err(Failure::usage("name the token file with --token-file or INTERDICT_ADMIN_TOKEN_FILE"));
-    };
-    let token = AdminToken::open(file)
-        .and_then(|token| token.read())
-        .map_err(|error| Failure::usage(format!("token file: {error}")))?;
-    let base = url::Url::parse(&args.admin)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base())
-        .ok_or_else(|| {
-            Failure::usage(format!("--admin `{}` must be a URL like http://127.0.0.1:9192", args.admin))
-        })?;
-    let client = Client { base, token };
-    let text = small_runtime()?.block_on(client.ask(&args.command))?;
-    if args.json {
+    let (parts, call) = args.command.call();
+    let text = args.admin.call(&parts, call)?;
+    if args.admin.json {
         println!("{text}");
         return Ok(0);
     }
-    let unreadable =
-        |error: serde_json::Error| Failure::failed(format!("the answer cannot be read: {error}"));
     match &args.command {
         ApprovalsCommand::List { .. } => {
-            let page: Page = serde_json::from_str(&text).map_err(unreadable)?;
+            let page: Page = read(&text)?;
             print_list(&page.approvals);
         }
-        ApprovalsCommand::Show { .. } => print_one(&serde_json::from_str(&text).map_err(unreadable)?),
+        ApprovalsCommand::Show { .. } => print_one(&read(&text)?),
         ApprovalsCommand::Approve(_) | ApprovalsCommand::Deny(_) => {
-            let shown: Shown = serde_json::from_str(&text).map_err(unreadable)?;
+            let shown: Shown = read(&text)?;
             println!(
                 "{} is {} by {}",
                 shown.id,
@@ -181,71 +140,25 @@ pub(super) fn run(args: ApprovalsArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-struct Client {
-    base: url::Url,
-    token: String,
-}
-
-impl Client {
-    async fn ask(&self, command: &ApprovalsCommand) -> Result<String, Failure> {
-        // Neither a proxy nor a redirect shall see the token.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(15))
-            .build()
-            .map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
-        let call = match command {
-            ApprovalsCommand::List { state, agent, server, limit } => {
-                let mut url = self.path(&[])?;
-                {
-                    let mut query = url.query_pairs_mut();
-                    if let Some(name) = state.and_then(|state| state.to_possible_value()) {
-                        query.append_pair("state", name.get_name());
-                    }
-                    for (key, value) in [("agent", agent), ("server", server)] {
-                        if let Some(value) = value {
-                            query.append_pair(key, value);
-                        }
-                    }
-                    if let Some(limit) = limit {
-                        query.append_pair("limit", &limit.to_string());
-                    }
-                }
-                http.get(url)
+impl ApprovalsCommand {
+    /// Path and call.
+    fn call(&self) -> (Vec<&str>, Call<'static>) {
+        match self {
+            Self::List { state, agent, server, limit } => {
+                let state = state.and_then(|state| state.to_possible_value());
+                let pairs = [
+                    ("state", state.map(|name| name.get_name().to_owned())),
+                    ("agent", agent.clone()),
+                    ("server", server.clone()),
+                    ("limit", limit.map(|limit| limit.to_string())),
+                ];
+                let given = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
+                (vec!["approvals"], Call::Get(given.collect()))
             }
-            ApprovalsCommand::Show { id } => http.get(self.path(&[id])?),
-            ApprovalsCommand::Approve(answer) => {
-                http.post(self.path(&[&answer.id, "approve"])?).json(&answer.body())
-            }
-            ApprovalsCommand::Deny(answer) => {
-                http.post(self.path(&[&answer.id, "deny"])?).json(&answer.body())
-            }
-        };
-        let response = call
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .map_err(|error| Failure::failed(format!("{}: {}", self.base, reason(&error))))?;
-        let status = response.status();
-        let text = response.text().await.map_err(|error| Failure::failed(reason(&error)))?;
-        if status.is_success() {
-            return Ok(text);
+            Self::Show { id } => (vec!["approvals", id], Call::Get(Vec::new())),
+            Self::Approve(answer) => (vec!["approvals", &answer.id, "approve"], Call::Post(answer.body())),
+            Self::Deny(answer) => (vec!["approvals", &answer.id, "deny"], Call::Post(answer.body())),
         }
-        Err(Failure::failed(match serde_json::from_str::<Refused>(&text) {
-            Ok(refused) => format!("{} [{}]", refused.error.message, refused.error.code),
-            Err(_) => format!("the server answered {status}"),
-        }))
-    }
-
-    fn path(&self, parts: &[&str]) -> Result<url::Url, Failure> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::usage("--admin must be a URL"))?
-            .pop_if_empty()
-            .extend(["v1", "approvals"])
-            .extend(parts);
-        Ok(url)
     }
 }
 
@@ -253,15 +166,6 @@ impl Answer {
     fn body(&self) -> serde_json::Value {
         serde_json::json!({ "by": self.by, "note": self.note })
     }
-}
-
-/// The innermost cause says what happened ("connection refused").
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 fn print_list(approvals: &[Shown]) {

@@ -3,14 +3,18 @@
 //! Exit codes: 0 done (and `check`: allow), 1 it did not work out, 2 usage or configuration error, `check`: 10 deny,
 //! 11 intercept; `replay`: 3 not testable. Answers go to standard output, everything else to standard error.
 
+mod admin_client;
 mod approvals;
 mod audit;
 mod bundle;
 mod check;
 mod check_request;
+mod contracts;
+mod pins;
 mod plain;
 mod policy;
 mod policy_eval;
+mod quarantine;
 mod replay;
 mod serve;
 mod token;
@@ -30,6 +34,7 @@ Examples:
   interdict check --config interdict.yaml --request request.json
   interdict policy test policies
   interdict approvals list --state pending
+  interdict pins review --server files
   interdict audit query --verdict deny --since 2h
   interdict replay --since 24h --bundle policies
 
@@ -64,6 +69,15 @@ enum Command {
     /// See and answer intercepted calls, over the admin API of a running server.
     #[command(after_help = approvals::HELP)]
     Approvals(approvals::ApprovalsArgs),
+    /// See and answer what is new or different in servers' definitions of tools, over the admin API of a running server.
+    #[command(after_help = pins::HELP)]
+    Pins(pins::PinsArgs),
+    /// Read texts that were kept from agents, over the admin API of a running server.
+    #[command(after_help = quarantine::HELP)]
+    Quarantine(quarantine::QuarantineArgs),
+    /// Work on contracts of tools.
+    #[command(subcommand)]
+    Contracts(contracts::ContractsCommand),
     /// Cosign checkpoints of audit logs: a process of its own, for somebody who does not run the log.
     #[command(after_help = witness::HELP)]
     Witness(witness::WitnessArgs),
@@ -140,6 +154,9 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Bundle(command) => bundle::run(command),
         Command::Token(args) => token::run(&args),
         Command::Approvals(args) => approvals::run(args),
+        Command::Pins(args) => pins::run(&args),
+        Command::Quarantine(args) => quarantine::run(&args),
+        Command::Contracts(command) => contracts::run(command),
         Command::Witness(args) => witness::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Replay(args) => replay::run(&args),
