@@ -1,13 +1,13 @@
 //! The decision: a fixed order of stages, from a request to an answer.
 //!
 //! ```text
-//! body whole? → metadata document? → server → read → identity → content → registry → policy → approval → obligations
-//! → record
+//! body whole? → metadata document? → server → read → identity → content → registry → policy → pins → approval →
+//! obligations → record
 //! ```
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
 //! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half; only a large message
-//! may have to wait for its turn before it is judged. The verdict leaves when its record is committed, not before
+//! may have to wait for its turn before it is judged, and a call of an unknown tool for the report of the list it is on. The verdict leaves when its record is committed, not before
 //! ([`answer`]).
 
 mod answer;
@@ -15,6 +15,7 @@ mod content;
 mod headers;
 mod panics;
 mod pass;
+mod pins;
 mod stages;
 mod turns;
 
@@ -196,12 +197,14 @@ impl Decider {
         let identity = self.identify(request, &reading, server, &bundle, trace).await?;
         trace.at(Stage::Content);
         let content = self.look(request, &reading, server, &identity, &bundle, trace).await?;
+        let sent = self.sent(request, &reading, &content, server, trace)?;
         let masked = self.masked(request, &reading, &content, server, trace)?;
         trace.at(Stage::Policy);
         let call = Call {
             request,
             reading: masked.as_ref().unwrap_or(&reading),
             original: &reading,
+            sent: sent.as_ref().unwrap_or(&reading),
             content: &content,
             stage: &self.content,
             server_id: &server.id,
@@ -209,8 +212,11 @@ impl Decider {
         };
         let judged = self.judge_in_turn(&call, &bundle, trace).await?;
         let judged = self.fresh(&call, judged, trace)?;
+        let judged = self.pinned(&call, judged, trace).await?;
         trace.at(Stage::Approval);
         let judged = self.approve(&call, judged, trace).await?;
+        // Again: a person may have taken a while.
+        let judged = self.pinned(&call, judged, trace).await?;
         trace.at(Stage::Obligations);
         let pass = self.pass(&call, judged, trace)?;
         trace.at(Stage::Record);

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 
 pub use self::error::ServeError;
 use self::evidence::Evidence;
-pub(crate) use self::key::beside as key_beside;
 pub use self::exposed::{Exposed, exposed_secrets};
+pub(crate) use self::key::beside as key_beside;
 use self::parts::{Opened, open_files};
 pub use self::parts::{decider, rehearse};
 use crate::admin::{AdminState, AdminToken};
@@ -155,9 +155,17 @@ impl Running {
         };
         let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
         let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
-        let decider =
-            decider(config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, recording.clone())
-                .await?;
+        let decider = decider(
+            config,
+            &bundle,
+            Arc::clone(&store),
+            key,
+            clock_too,
+            metrics_too,
+            recording.clone(),
+            Arc::new(pins.clone()),
+        )
+        .await?;
         let decider = Arc::new(decider);
 
         let (stop, stopping) = watch::channel(false);

@@ -12,6 +12,7 @@ use super::{ConfigArgs, Failure, check_request, small_runtime};
 use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
+use crate::content::pins::NoPins;
 use crate::request::Answer;
 use crate::store::DryStore;
 use crate::telemetry::metrics::Metrics;
@@ -70,6 +71,7 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
             clock,
             metrics,
             None,
+            Arc::new(NoPins),
         )
         .await
         .map_err(wrong)?;

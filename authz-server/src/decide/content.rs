@@ -70,8 +70,22 @@ impl Decider {
         }
     }
 
-    /// The reading of what the rest of the decision sees, where that differs from what arrived. What goes on is read
-    /// again too: it must still be the one message that it was, with its mirrors in the headers.
+    /// The reading of what goes on, where that differs from what arrived: it must still be the one message that it was,
+    /// with its mirrors in the headers.
+    pub(super) fn sent<'b>(
+        &self,
+        request: &Request,
+        reading: &Reading<'_>,
+        content: &'b Looked,
+        server: &Server,
+        trace: &Trace,
+    ) -> Result<Option<Reading<'b>>, Stop> {
+        let Some(sent) = &content.sent else { return Ok(None) };
+        let again = head_and_read(request, sent, &self.limits(Some(server)));
+        again.map(Some).map_err(|_| stop(REDACTION_FAILED, reading, trace))
+    }
+
+    /// The reading of what the rest of the decision sees, where that differs from what arrived.
     pub(super) fn masked<'b>(
         &self,
         request: &Request,
@@ -80,20 +94,15 @@ impl Decider {
         server: &Server,
         trace: &mut Trace,
     ) -> Result<Option<Reading<'b>>, Stop> {
-        let limits = self.limits(Some(server));
-        let failed = |trace: &Trace| stop(REDACTION_FAILED, reading, trace);
-        if let Some(sent) = &content.sent
-            && head_and_read(request, sent, &limits).is_err()
-        {
-            return Err(failed(trace));
-        }
         let Some(masked) = &content.masked else { return Ok(None) };
         // The mirrors of masked arguments were held against what arrived.
         let mut bare = request.clone();
         bare.http.headers.retain(|(name, _)| !name.starts_with(PARAM_PREFIX));
-        let Ok(reading) = head_and_read(&bare, masked, &limits) else { return Err(failed(trace)) };
-        note_reading(&reading, trace);
-        Ok(Some(reading))
+        let Ok(again) = head_and_read(&bare, masked, &self.limits(Some(server))) else {
+            return Err(stop(REDACTION_FAILED, reading, trace));
+        };
+        note_reading(&again, trace);
+        Ok(Some(again))
     }
 
     /// The edits of the body that goes on: what is redacted, and members of ours.

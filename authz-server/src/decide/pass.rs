@@ -40,7 +40,7 @@ fn denial<'a>(
     }
 }
 
-fn deny(code: &str, text: &str, judged: &Judged, call: &Call<'_>, trace: &Trace) -> Stop {
+pub(super) fn deny(code: &str, text: &str, judged: &Judged, call: &Call<'_>, trace: &Trace) -> Stop {
     let reply = reply::denied(call.reading, &denial(code, text, judged, call, trace));
     Stop { verdict: Verdict::Deny, code: code.to_owned(), reply }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Call<'c> {
     pub(crate) reading: &'c Reading<'c>,
     /// What arrived.
     pub(crate) original: &'c Reading<'c>,
+    /// What goes on, before members of ours are taken out: the one to be held against schemas.
+    pub(crate) sent: &'c Reading<'c>,
     pub(crate) content: &'c Looked,
     pub(crate) stage: &'c ContentStage,
     pub(crate) server_id: &'c str,

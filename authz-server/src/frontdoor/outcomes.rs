@@ -28,7 +28,7 @@ pub fn outcomes_service(
     recording: Option<Arc<Recording>>,
     content: Arc<ContentStage>,
 ) -> OutcomesServer<OutcomesDoor> {
-    OutcomesServer::new(OutcomesDoor { recording, content }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    OutcomesServer::new(OutcomesDoor::new(recording, content)).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 /// The service.
@@ -36,6 +36,13 @@ pub fn outcomes_service(
 pub struct OutcomesDoor {
     recording: Option<Arc<Recording>>,
     content: Arc<ContentStage>,
+}
+
+impl OutcomesDoor {
+    /// A door to these.
+    pub fn new(recording: Option<Arc<Recording>>, content: Arc<ContentStage>) -> Self {
+        Self { recording, content }
+    }
 }
 
 /// An outcome that makes sense.

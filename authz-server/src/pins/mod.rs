@@ -10,6 +10,7 @@ mod entry;
 mod people;
 mod reports;
 mod snapshot;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -230,9 +231,9 @@ impl Pins {
         Some(OutputRule { schema: schema.to_string(), undeclared: server.undeclared_output })
     }
 
-    /// Names of approved tools of the tenant's other servers: text that names them near an order is suspicious.
-    pub fn other_tools(&self, server: &Server) -> BTreeSet<String> {
-        self.snapshot.load().tools_beside(&server.tenant, &server.id)
+    /// Names of approved tools of a tenant: text that names them near an order is suspicious.
+    pub fn tools_of(&self, tenant: &str) -> BTreeSet<String> {
+        self.snapshot.load().tools_beside(tenant, "")
     }
 
     /// Whether a server's definitions are approved by their first use, by the bundle in force.

@@ -13,7 +13,7 @@ use crate::audit::Recorder;
 use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::content::pins::NoPins;
+use crate::content::pins::{NoPins, Pins as Approved};
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::Authenticator;
 use crate::pins::{DATABASE, Pins};
@@ -31,6 +31,7 @@ pub async fn decider(
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     recording: Option<Arc<Recording>>,
+    pins: Arc<dyn Approved>,
 ) -> Result<Decider, ServeError> {
     let settings = Settings {
         limits: interdict_mcp::Limits {
@@ -56,7 +57,7 @@ pub async fn decider(
         clock,
         metrics,
         freshness: bundle.freshness(),
-        pins: Arc::new(NoPins),
+        pins,
         recording,
         settings,
     };
@@ -79,7 +80,8 @@ pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
     if config.approvals.request_state_key_file.is_some() {
         key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
     }
-    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None).await?;
+    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None, Arc::new(NoPins))
+        .await?;
     Ok(bundle.current().load_full())
 }
 
