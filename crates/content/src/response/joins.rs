@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use interdict_mcp::edit::{Edit, replace_string};
 use interdict_mcp::json::{Kind, Value};
 
-use super::stage::is_replaced;
+use super::stage::{HANDED_BACK, is_replaced};
 use crate::finding::Finding;
 use crate::redact::redact;
 
@@ -135,12 +135,21 @@ impl Tails {
     }
 }
 
-/// All strings of a message but its envelope, with a number for their place.
+/// All strings of a message but its envelope and the tokens in it, with a number for their place.
 fn texts(message: Value<'_>) -> Vec<(u64, Value<'_>)> {
     let mut found = Vec::new();
     for (name, _, value) in message.members() {
-        if !matches!(name.as_ref(), "jsonrpc" | "id" | "method") {
-            walk(value, step(0, &name), &mut found);
+        match name.as_ref() {
+            "jsonrpc" | "id" | "method" => {}
+            "result" | "params" if value.is_object() => {
+                let place = step(0, &name);
+                for (name, _, member) in value.members() {
+                    if !HANDED_BACK.contains(&name.as_ref()) {
+                        walk(member, step(place, &name), &mut found);
+                    }
+                }
+            }
+            _ => walk(value, step(0, &name), &mut found),
         }
     }
     found

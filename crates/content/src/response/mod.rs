@@ -264,11 +264,19 @@ impl Treater {
         self.report.looked();
         let root = document.root();
         if !root.is_array() {
-            return self.message(text, is_event);
+            return self.message(&document, text, is_event);
         }
         let parts: Vec<(Body, Range<usize>)> =
-            root.elements().map(|one| (self.message(one.raw().as_bytes(), is_event), one.span())).collect();
+            root.elements().map(|one| (self.element(one.raw().as_bytes(), is_event), one.span())).collect();
         self.batch(text, parts)
+    }
+
+    fn element(&mut self, text: &[u8], is_event: bool) -> Body {
+        match parse(text, usize::MAX) {
+            Ok(document) => self.message(&document, text, is_event),
+            // It was read as a part of the whole.
+            Err(_) => self.unreadable(),
+        }
     }
 
     fn batch(&mut self, text: &[u8], parts: Vec<(Body, Range<usize>)>) -> Body {
@@ -327,9 +335,7 @@ impl Treater {
         handle
     }
 
-    fn message(&mut self, text: &[u8], is_event: bool) -> Body {
-        // Read as a part of the whole before.
-        let Ok(document) = parse(text, usize::MAX) else { return self.unreadable() };
+    fn message(&mut self, document: &Document<'_>, text: &[u8], is_event: bool) -> Body {
         let root = document.root();
         let answers = stage::is_answer(root);
         let id = root.get("id").filter(|id| !id.is_null());
@@ -341,7 +347,7 @@ impl Treater {
             report: &mut self.report,
             tails: is_event.then_some(&mut self.tails),
         };
-        match pass.run(&document, text) {
+        match pass.run(document, text) {
             Ok(None) => Body::Keep,
             Ok(Some(edited)) => {
                 self.report.edited();

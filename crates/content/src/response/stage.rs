@@ -17,6 +17,10 @@ use crate::{definition, rows};
 /// Members of a result that hold definitions; they are judged one by one in the first stage.
 const DEFINITIONS: [&str; 5] = ["tools", "prompts", "resources", "resourceTemplates", "instructions"];
 
+/// Tokens that a client hands back to the server as they are and shows to nobody. Found content is counted in them; changed,
+/// they would be worth nothing.
+pub(super) const HANDED_BACK: [&str; 4] = ["requestState", "nextCursor", "progressToken", "taskId"];
+
 /// Why a message does not pass.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -159,6 +163,9 @@ impl<'t> Pass<'t> {
         // The client's own id comes back as it was.
         let answers = is_answer(root);
         scan.findings.retain(|finding| !(finding.path == "/jsonrpc" || (answers && finding.path == "/id")));
+        for finding in scan.findings.iter_mut().filter(|finding| is_handed_back(&finding.path)) {
+            finding.action = finding.action.min(Action::Count);
+        }
         judge(&scan, self.report)
     }
 
@@ -180,6 +187,11 @@ fn keep_larger(edits: &mut Vec<Edit>, edit: Edit) {
         Some(_) => {}
         None => edits.push(edit),
     }
+}
+
+fn is_handed_back(path: &str) -> bool {
+    let rest = path.strip_prefix("/result/").or_else(|| path.strip_prefix("/params/"));
+    rest.is_some_and(|name| HANDED_BACK.contains(&name.strip_prefix("task/").unwrap_or(name)))
 }
 
 fn is_of_definition(path: &str) -> bool {

@@ -317,6 +317,69 @@ fn messages_that_are_no_events_are_not_read_together() {
 }
 
 #[test]
+fn tokens_that_go_back_to_the_server_stay_as_they_are() {
+    for message in [
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"resultType": "input_required", "requestState": SECRET}}),
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"tools": [], "nextCursor": SECRET}}),
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"task": {"taskId": SECRET}}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": SECRET}}),
+    ] {
+        let mut treater = treater("deny");
+        assert_eq!(treater.event(message.to_string().as_bytes()), Body::Keep, "{message}");
+        assert_eq!(found(&treater), [("marker".to_owned(), "count", 1)]);
+    }
+    let elsewhere =
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"content": [{"requestState": SECRET}]}});
+    denied(&edited(treater("deny").treat(elsewhere.to_string().as_bytes())), &json!("seven"), DENIED_CONTENT);
+}
+
+#[test]
+fn a_list_shows_what_was_approved_whatever_its_id_and_the_rest_is_told() {
+    let tool = json!({"name": "good", "description": "x", "inputSchema": {"type": "object"}});
+    let text = tool.to_string();
+    let digest = crate::definition::digest(parse(text.as_bytes(), usize::MAX).unwrap().root());
+    let mut rules = rules();
+    let tools = Some([("good".to_owned(), digest), ("other".to_owned(), "00".repeat(32))].into());
+    rules.lists = Some(ListRules { tools, ..ListRules::default() });
+    let other = json!({"name": "other", "description": "y", "inputSchema": {"type": "object"}});
+    let new = json!({"name": "quite_new", "description": "z", "inputSchema": {"type": "object"}});
+    for id in [json!("seven"), json!(99)] {
+        let list = json!({"jsonrpc": "2.0", "id": id, "result": {"tools": [tool, other, new]}}).to_string();
+        for is_event in [false, true] {
+            let mut treater = with(&rules, "redact");
+            let treated =
+                if is_event { treater.event(list.as_bytes()) } else { treater.treat(list.as_bytes()) };
+            assert_eq!(edited(treated)["result"]["tools"], json!([tool]));
+            let seen =
+                treater.report().seen().iter().map(|entry| (entry.name.as_str(), entry.state.as_str()));
+            assert_eq!(seen.collect::<Vec<_>>(), [("other", "changed"), ("quite_new", "new")]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_held_against_its_schema() {
+    use crate::rules::{OutputRule, Undeclared};
+    let schema =
+        json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}).to_string();
+    let mut rules = rules();
+    let output = Some(OutputRule { schema, undeclared: Undeclared::Drop });
+    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![], output })].into();
+    let message = |structured: Value| {
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"content": [], "structuredContent": structured}})
+            .to_string()
+    };
+    let mut treater = with(&rules, "redact");
+    let dropped = edited(treater.treat(message(json!({"a": 1, "b": SECRET})).as_bytes()));
+    assert_eq!(dropped["result"]["structuredContent"], json!({"a": 1}));
+    assert_eq!(found(&treater), [], "what was taken out is not looked for");
+    let unfit = message(json!({"a": "x"}));
+    denied(&edited(treater.treat(unfit.as_bytes())), &json!("seven"), SCHEMA);
+    let failed = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "no"}}).to_string();
+    assert_eq!(treater.treat(failed.as_bytes()), Body::Keep);
+}
+
+#[test]
 fn rules_that_cannot_be_carried_out_are_refused() {
     let code = |change: fn(&mut ResponseRules)| {
         let mut rules = rules();
