@@ -237,14 +237,14 @@ fn content(class: &str, path: &str, count: u64) -> ContentFact {
         place: Place::Text,
         count,
         last_four: Some("1111".into()),
-        domain: (count % 2 == 0).then(|| path.into()),
+        domain: count.is_multiple_of(2).then(|| path.into()),
         country: None,
     };
     ContentFact {
         findings: vec![finding],
         accumulated: vec![AccumulatedFact { class: class.into(), family: "card".into(), distinct: count }],
         labels: [HOSTILE.to_owned(), class.to_owned()].into(),
-        incomplete: count % 3 == 0,
+        incomplete: count.is_multiple_of(3),
     }
 }
 
