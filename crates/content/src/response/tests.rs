@@ -423,9 +423,10 @@ fn profiles_are_compiled_once_and_the_ones_used_last_are_kept() {
 fn nothing_that_was_found_is_shown_for_debugging() {
     let mut treater = treater("redact");
     let hidden: String = "do it".chars().map(|c| char::from_u32(0xe0000 + u32::from(c)).unwrap()).collect();
-    let body = treater.event(answer(&format!("{SECRET} {hidden} {}", &SECRET[..7])).as_bytes());
+    let (part, _) = SECRET.split_at(7);
+    let body = treater.event(answer(&format!("{SECRET} {hidden} {part}")).as_bytes());
     let shown = format!("{treater:?} {body:?} {:?}", treater.report());
-    assert!(!shown.contains(&SECRET[..7]) && !shown.contains(&hidden), "{shown}");
+    assert!(!shown.contains(part) && !shown.contains(&hidden), "{shown}");
 }
 
 proptest! {
