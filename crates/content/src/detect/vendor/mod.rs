@@ -5,7 +5,7 @@ mod table;
 
 use std::ops::Range;
 
-use self::table::{Check, FORMATS, Format};
+use self::table::{Alphabet, Check, FORMATS, Format};
 use super::classes::Builtin;
 use super::generic::entropy;
 use super::hit::{Certainty, Found, nothing};
@@ -106,6 +106,10 @@ pub(crate) fn find_around(
         let id = text.run_back(word.start - 1, 11, |byte| byte.is_ascii_digit());
         let fits = (8..=10).contains(&(word.start - 1 - id));
         (Builtin::VENDOR_TOKEN, id, if fits { word.end } else { 0 })
+    } else if is_mailchimp(inside) {
+        (Builtin::VENDOR_TOKEN, word.start, word.end)
+    } else if let Some(start) = discord(text, word) {
+        (Builtin::VENDOR_TOKEN, start, word.end)
     } else {
         return;
     };
@@ -113,6 +117,30 @@ pub(crate) fn find_around(
     if end > start && wanted(class) && entropy(value) >= 3.0 && !is_example(value) {
         found.add(class, start..end, value, Certainty::Checked, nothing());
     }
+}
+
+/// 32 hex digits and the data centre, as `-us12`.
+fn is_mailchimp(word: &str) -> bool {
+    let Some((key, centre)) = word.split_once("-us") else { return false };
+    key.len() == 32
+        && key.bytes().all(|byte| Alphabet::Hex.has(byte))
+        && (1..=2).contains(&centre.len())
+        && centre.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Where a bot's token starts whose last part is this word: an id in base64 (of digits, so it begins with M, N or O), a time
+/// of six characters, a signature.
+fn discord(text: &Text<'_>, word: &Range<usize>) -> Option<usize> {
+    if !(27..=38).contains(&word.len()) || text.before(word.start) != b'.' {
+        return None;
+    }
+    let time = text.run_back(word.start - 1, 7, is_url);
+    if word.start - 1 - time != 6 || text.before(time) != b'.' {
+        return None;
+    }
+    let id = text.run_back(time - 1, 27, is_url);
+    let fits = (24..=26).contains(&(time - 1 - id)) && matches!(text.byte(id), b'M' | b'N' | b'O');
+    fits.then_some(id)
 }
 
 fn is_url(byte: u8) -> bool {

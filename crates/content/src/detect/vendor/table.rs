@@ -75,6 +75,7 @@ pub(super) const FORMATS: &[Format] = &[
     format(B::GITHUB_TOKEN, "ghr_", Base62, 36, 76, Crc),
     format(B::GITHUB_TOKEN, "github_pat_", Url, 82, 82, Entropy(35)),
     format(B::GITLAB_TOKEN, "glpat-", Url, 20, 300, Entropy(30)),
+    format(B::GITLAB_TOKEN, "GR1348941", Url, 20, 20, Entropy(30)),
     format(B::GITLAB_TOKEN, "gldt-", Url, 20, 64, Entropy(30)),
     format(B::GITLAB_TOKEN, "glrt-", Url, 20, 64, Entropy(30)),
     format(B::GITLAB_TOKEN, "glptt-", Hex, 40, 40, Entropy(30)),

@@ -64,3 +64,30 @@ fn examples_of_documentation_and_words_are_none() {
         assert_eq!(found(text).len(), 0, "{text}");
     }
 }
+
+fn around(text: &str) -> Vec<Hit> {
+    let mut found = Found::default();
+    let start = text.rfind('.').map_or(0, |dot| dot + 1);
+    let text = Text { text, name: "", number: false };
+    find_around(&text, &(start..text.text.len()), |_| true, &mut found);
+    found.hits
+}
+
+#[test]
+fn keys_told_by_their_parts_are_found_whole_and_their_like_are_not() {
+    let hex: String =
+        made_up(32).chars().map(|c| char::from_digit(u32::from(c) * 7 % 16, 16).unwrap()).collect();
+    let mailchimp = format!("{hex}-us12");
+    assert!(around(&mailchimp)[0].range == (0..mailchimp.len()));
+    assert!(around(&format!("{hex}-eu12")).is_empty() && around(&format!("{hex}-us123")).is_empty());
+    let bot = format!("M{}.{}.{}", made_up(23), made_up(6), made_up(27));
+    assert!(around(&bot)[0].range == (0..bot.len()));
+    for other in [
+        format!("A{}.{}.{}", made_up(23), made_up(6), made_up(27)),
+        format!("M{}.{}.{}", made_up(23), made_up(7), made_up(27)),
+        format!("M{}.{}.{}", made_up(12), made_up(6), made_up(27)),
+        format!(".{}.{}", made_up(6), made_up(27)),
+    ] {
+        assert!(around(&other).is_empty(), "{other}");
+    }
+}
