@@ -11,6 +11,8 @@
 
 #[path = "vectors/attacks.rs"]
 mod attacks;
+#[path = "vectors/content.rs"]
+mod content;
 #[path = "vectors/format.rs"]
 mod format;
 #[path = "vectors/holds.rs"]
@@ -66,6 +68,13 @@ fn different(seen: &Outcome, expect: &Expect, bodies: &[Vec<u8>]) -> Option<Stri
         match (&seen.arrives, seen.verdict.as_str()) {
             (None, "allow") => Some("nothing arrives".to_owned()),
             (Some(_), "deny" | "intercept") => Some("something arrives".to_owned()),
+            (Some(body), _) if expect.arrives_like.is_some() => {
+                let body = String::from_utf8_lossy(body);
+                let like = expect.arrives_like.iter().flatten().find(|text| !is_like(&body, text));
+                let without = expect.arrives_without.iter().flatten().find(|text| body.contains(*text));
+                like.map(|text| format!("what arrives has not {text}"))
+                    .or_else(|| without.map(|text| format!("what arrives has {text}")))
+            }
             (Some(body), _) if *body != bodies[step] => {
                 Some(format!("another body arrives than of step {step}"))
             }
@@ -90,6 +99,15 @@ fn different(seen: &Outcome, expect: &Expect, bodies: &[Vec<u8>]) -> Option<Stri
                 .map(|name| format!("{name} is not removed"))
         })
         .or_else(|| arrived(seen))
+}
+
+/// Whether a text stands in the body; `*` in it is a run of hex digits.
+fn is_like(body: &str, text: &str) -> bool {
+    let (first, rest) = text.split_once('*').map_or((text, None), |(first, rest)| (first, Some(rest)));
+    body.match_indices(first).any(|(at, _)| {
+        let behind = body[at + first.len()..].trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
+        rest.is_none_or(|rest| behind.starts_with(rest))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -164,7 +164,13 @@ def check(wanted: dict[str, Any], seen: Outcome, reply: raw.Reply, bodies: list[
         assert seen.status == wanted["status"], seen
         assert FORMS[wanted["form"]](reply), f"not a {wanted['form']}: {reply}"
         return
-    assert seen.arrived == (bodies[wanted.get("arrives_as", -1)],), seen
+    if "arrives_like" in wanted:
+        [body] = seen.arrived
+        for text in wanted["arrives_like"]:
+            assert re.search(re.escape(text).replace(r"\*", "[0-9a-f]+"), body.decode()), seen
+        assert not [text for text in wanted.get("arrives_without", []) if text in body.decode()], seen
+    else:
+        assert seen.arrived == (bodies[wanted.get("arrives_as", -1)],), seen
     [request] = canary.requests()
     names = [name for name, _ in request.headers]
     assert not set(names) & set(wanted.get("removes", [])), names

@@ -2,7 +2,8 @@
 //! together.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use interdict_content::engine::Engine;
 use interdict_content::finding::{Finding, SessionKey};
@@ -53,6 +54,27 @@ pub(super) fn look(
     joined
 }
 
+/// Values that are whole on one side of the border: what seems to cross it there is the end of one text and the beginning
+/// of another, and no value.
+struct Whole(Vec<(Arc<str>, Range<usize>)>);
+
+impl Whole {
+    fn of(before: &str, head: &str, (engine, key): (&Engine, &SessionKey)) -> Self {
+        let spans = |text: &str, offset: usize| {
+            let found = engine.scan_text(text, key).findings.into_iter();
+            let moved = move |span: Range<usize>| span.start + offset..span.end + offset;
+            found.filter_map(move |found| Some((found.class, moved(found.span?)))).collect::<Vec<_>>()
+        };
+        Self([spans(before, 0), spans(head, before.len())].concat())
+    }
+
+    fn has_part_of(&self, found: &Finding) -> bool {
+        let Some(span) = &found.span else { return false };
+        let shares = |own: &Range<usize>| own.start < span.end && span.start < own.end;
+        self.0.iter().any(|(class, own)| *class == found.class && shares(own))
+    }
+}
+
 impl Joined {
     fn join(
         &mut self,
@@ -66,11 +88,15 @@ impl Joined {
         let scan = engine.scan_text(&format!("{before}{head}"), key);
         self.incomplete |= scan.incomplete;
         let border = before.len();
-        for found in scan.findings {
+        let crosses = |span: &Range<usize>| span.start < border && border < span.end;
+        let crossing: Vec<_> =
+            scan.findings.into_iter().filter(|found| found.span.as_ref().is_some_and(crosses)).collect();
+        if crossing.is_empty() {
+            return;
+        }
+        let whole = Whole::of(before, head, (engine, key));
+        for found in crossing.into_iter().filter(|found| !whole.has_part_of(found)) {
             let Some(span) = found.span.clone() else { continue };
-            if span.start >= border || span.end <= border {
-                continue;
-            }
             // Where the text stands in the body as it is, byte for byte, its part of the value does too.
             let plain = value.raw().len() == text.len() + 2;
             let inside = value.span().start + 1;

@@ -83,6 +83,8 @@ pub(crate) struct Expect {
     pub sets: Option<BTreeMap<String, String>>,
     pub removes: Option<Vec<String>>,
     pub arrives_as: Option<usize>,
+    pub arrives_like: Option<Vec<String>>,
+    pub arrives_without: Option<Vec<String>>,
 }
 
 impl Expect {
@@ -97,6 +99,8 @@ impl Expect {
             sets: other.sets.or(self.sets),
             removes: other.removes.or(self.removes),
             arrives_as: other.arrives_as.or(self.arrives_as),
+            arrives_like: other.arrives_like.or(self.arrives_like),
+            arrives_without: other.arrives_without.or(self.arrives_without),
         }
     }
 }

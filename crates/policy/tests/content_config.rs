@@ -243,3 +243,32 @@ accumulate: [{classes: [pan, identity], distinct: 5, action: ask}]
 ";
     assert!(config(content).accumulates());
 }
+
+#[test]
+fn a_class_may_go_where_a_rule_that_names_the_place_says_so_and_nothing_takes_it_back() {
+    let config = config(
+        "rules:
+  - {classes: [card], action: redact}
+  - {classes: [email], action: allow}
+  - {classes: [card], servers: [bank], action: allow}
+  - {classes: [card], servers: [bank], tools: [\"export_*\"], action: deny}
+  - {classes: [iban], tools: [pay], direction: response, action: allow}
+",
+    );
+    assert!(config.clears("bank", Some("pay"), "pan") && config.clears("bank", None, "pan"));
+    assert!(!config.clears("bank", Some("export_all"), "pan"));
+    assert!(!config.clears("mail", Some("pay"), "pan"));
+    assert!(!config.clears("mail", None, "email"), "a rule for all says nothing of one");
+    assert!(!config.clears("bank", Some("pay"), "iban"));
+}
+
+#[test]
+fn a_server_whose_tools_have_rules_of_their_own_tells_them_apart() {
+    let config = config(
+        "rules:
+  - {classes: [card], direction: response, action: redact}
+  - {classes: [secret], servers: [bank], tools: [show], direction: response, action: deny}
+",
+    );
+    assert!(config.tells_tools_apart("bank") && !config.tells_tools_apart("mail"));
+}
