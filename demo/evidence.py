@@ -1,4 +1,4 @@
-"""Act four: somebody asks later who let it happen, and does not believe us."""
+"""Act six: somebody asks later who let it happen, and does not believe us."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def keep_key(scene: Scene) -> None:
 
 
 def asked_for(scene: Scene, person: str, stage: Stage) -> None:
-    stage.act("Act four: Evidence")
+    stage.act("Act six: Evidence")
     stage.tell(
         f"""Later somebody asks who let that commit happen. Each decision was on record before its answer left, so {person} looks
         it up:"""

@@ -1,13 +1,16 @@
-"""`make demo`: a short story in four acts, played by real programs."""
+"""`make demo`: a short story in six acts, played by real programs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import evidence
+import groceries
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -21,6 +24,14 @@ def text_of(result: Any) -> str:
     return "\n".join(block.text for block in result.content if hasattr(block, "text"))
 
 
+@asynccontextmanager
+async def connected(url: str, token: str) -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http:
+        async with Client(streamable_http_client(url, http_client=http)) as agent:
+            yield agent
+
+
 async def play(scene: Scene, stage: Stage) -> None:
     here = {"repo_path": str(scene.cookbook)}
     evidence.keep_key(scene)
@@ -29,13 +40,14 @@ async def play(scene: Scene, stage: Stage) -> None:
         straight from PyPI, unmodified). Between the two stands an Envoy with Interdict. The agent uses the official Python
         SDK and has no idea of any of this: it was given a URL and a token."""
     )
-    async with httpx2.AsyncClient(
-        headers={"Authorization": f"Bearer {scene.token}"}, timeout=60, trust_env=False
-    ) as http:
-        async with Client(streamable_http_client(scene.url, http_client=http)) as agent:
-            await allowed(agent, here, stage)
-            await denied(agent, scene, here, stage)
-            await intercepted(agent, scene, here, stage)
+    async with connected(scene.url, scene.token) as agent:
+        await allowed(agent, here, stage)
+        await denied(agent, scene, here, stage)
+        await intercepted(agent, scene, here, stage)
+    async with connected(scene.grocer_url, scene.grocer_token) as agent:
+        await groceries.redacted(agent, scene, stage)
+        await groceries.cut(agent, stage)
+        await groceries.poisoned(agent, scene, PERSON, stage)
     await asyncio.to_thread(evidence.asked_for, scene, PERSON, stage)
 
 
@@ -113,7 +125,7 @@ async def intercepted(agent: Client, scene: Scene, here: dict[str, str], stage: 
 def main() -> int:
     logging.disable(logging.CRITICAL)
     stage = Stage()
-    print("Interdict decides, before it happens, whether an agent may act. One story, three verdicts,\nand proof of them.\n")
+    print("Interdict decides, before it happens, whether an agent may act. One story, three verdicts,\nwhat flows through calls, and proof of it all.\n")
     with running() as scene:
         try:
             asyncio.run(play(scene, stage))

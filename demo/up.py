@@ -14,11 +14,13 @@ Interdict is running. Put this into your MCP client's configuration:
 
 {client}
 
-What your agent will meet (demo/policy/interdict/data.yaml):
+What your agent will meet (demo/policy):
   git_log, git_status, git_diff..., git_add   allowed
   git_reset                                   denied
   git_commit                                  waits for you
-  anything else                               denied
+  anything else of the cookbook               denied
+  place_order                                 card numbers are replaced, keys and tokens denied
+  list_orders                                 five rows
 
 The repository is {cookbook} (its path is the argument `repo_path`).
 
@@ -26,6 +28,9 @@ Answer what waits, in another terminal:
   export INTERDICT_ADMIN_URL={admin} INTERDICT_ADMIN_TOKEN_FILE={token_file}
   {binary} approvals list --state pending
   {binary} approvals approve <id> --by <your name>
+
+What the grocer says about its tools, and what changed (at `make up` nothing does):
+  {binary} pins list
 
 Every decision is on record:
   cd {folder}
@@ -40,9 +45,15 @@ Ctrl-C ends everything and removes it.
 def guide(scene: Scene) -> str:
     from support import paths
 
-    entry = {"type": "http", "url": scene.url, "headers": {"Authorization": f"Bearer {scene.token}"}}
+    def entry(url: str, token: str) -> dict[str, object]:
+        return {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+
+    entries = {
+        "cookbook": entry(scene.url, scene.token),
+        "grocer": entry(scene.grocer_url, scene.grocer_token),
+    }
     return GUIDE.format(
-        client=json.dumps({"mcpServers": {"cookbook": entry}}, indent=2),
+        client=json.dumps({"mcpServers": entries}, indent=2),
         cookbook=scene.cookbook,
         admin=scene.admin_url,
         token_file=scene.interdict.folder / "admin.token",

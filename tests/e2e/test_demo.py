@@ -46,14 +46,19 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_demo_tells_its_story_and_leaves_nothing_running(tmp_path: Path, environment: dict[str, str]) -> None:
-    """A2, A6, E1, E3, E4: an allowed call, a denied one, one that a person approves and that runs once, and the proof of it."""
+    """A2, A5, A6, C5, D6, E1, E3, E4: an allowed call, a denied one, one that a person approves and that runs once, a value that
+    stays behind, a tool that nobody approved, and the proof of it."""
     done = subprocess.run(
         [paths.PYTHON, paths.PROJECT / "demo" / "run.py"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    acts = ("Act one: Allow", "Act two: Deny", "Act three: Intercept", "One approval, one commit", "Act four: Evidence")
+    acts = (
+        *("Act one: Allow", "Act two: Deny", "Act three: Intercept", "One approval, one commit"),
+        *("Act four: Content", "Act five: Definitions", "Act six: Evidence"),
+    )
+    content = ("pay with [[dlp:pan:", '"count": 1', "5 orders", "tool.unpinned", "SUSPICIOUS contextual")
     proof = ("APPROVAL  approved", "OUTCOME  complete", "verdict      WHOLE", "verdict      TAMPERED", "SAME  ")
-    for words in (*acts, *proof):
+    for words in (*acts, *content, *proof):
         assert words in done.stdout
     assert done.stderr == ""
     assert nothing_is_left(), leftovers()
