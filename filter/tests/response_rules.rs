@@ -388,6 +388,21 @@ fn what_is_too_large_is_refused_as_soon_as_that_is_known() {
 }
 
 #[test]
+fn what_is_announced_as_too_large_is_not_collected() {
+    let mut bench = obliged(rules("redact"));
+    let head = ResponseHead {
+        code_details: Some("via_upstream".into()),
+        content_type: Some(JSON.into()),
+        content_length: Some(2001),
+        ..ResponseHead::default()
+    };
+    assert_eq!(bench.on(Event::ResponseHeaders(Box::new(head))), Flow::Continue);
+    bench.host.piece = b"{\"a\":".to_vec();
+    assert_eq!(bench.on(Event::ResponseBody { size: 5, end: false }), Flow::Continue);
+    is_error(&bench.host.piece.clone(), "response.unreadable");
+}
+
+#[test]
 fn text_is_looked_through_and_an_empty_answer_is_left_alone() {
     let (received, _) = get(obliged(rules("redact")), "text/html", &[b"<h1>", b"fine</h1>"], End::Flag);
     assert_eq!(received, b"<h1>fine</h1>");

@@ -282,6 +282,22 @@ def test_an_answer_near_envoys_own_limit_is_refused_and_not_cut_off(ask: Ask, to
     assert ask(whole(fits)).content == fits
 
 
+def test_it_is_the_same_with_envoys_default_limit_of_1_mib(
+    told: Oblige, server: Scripted, decision_point: FakeAuthz, folder: Path
+) -> None:
+    for minor in MINORS:
+        config = stack.configuration("call", decision_point.address, server.address)
+        del config["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"]
+        with Envoy(config, folder / f"{minor}-default", minor=minor) as envoy:
+            for body in (answer("x" * 3_000_000), answer("x" * 990_000)):
+                server.answers["/mcp/x"] = whole(body)
+                got = httpx.post(envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=10, trust_env=False)
+                if len(body) > 1_000_000:
+                    is_error(got.content, "response.unreadable")
+                else:
+                    assert got.content == body
+
+
 def test_text_is_looked_through(ask: Ask, told: Oblige) -> None:
     assert ask(whole(b"<h1>Not found</h1>", "text/html", 404)).content == b"<h1>Not found</h1>"
     assert ask(whole(f"a {SECRET} b".encode(), "text/plain", 500)).text.startswith("a [[dlp:marker:")

@@ -77,7 +77,13 @@ impl Inspector {
     /// A response begins. The changes of its headers are part of it.
     pub fn new(treater: Treater, head: &ResponseHead) -> (Self, Vec<HeaderChange>) {
         let remove = |name: &str| HeaderChange::Remove(name.to_owned());
-        let (way, changes) = match Format::of(head) {
+        let announced = head.content_length.unwrap_or_default();
+        let format = match Format::of(head) {
+            // No use in collecting what will not be read.
+            Format::Json | Format::Text if announced > treater.max_bytes() as u64 => Format::Other,
+            format => format,
+        };
+        let (way, changes) = match format {
             _ if head.end || head.content_length == Some(0) => (Way::Open, Vec::new()),
             Format::Other if !treater.refuses_unreadable() => (Way::Open, Vec::new()),
             // The errors in its place are JSON.
