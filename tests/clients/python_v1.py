@@ -23,12 +23,25 @@ def described(error: BaseException) -> dict[str, Any]:
 async def step(session: ClientSession, wanted: dict[str, Any]) -> dict[str, Any]:
     try:
         if wanted.get("list"):
-            return {"tools": [tool.name for tool in (await session.list_tools()).tools]}
+            return {"tools": await names(session)}
+        if "prompt" in wanted:
+            got = await session.get_prompt(wanted["prompt"], wanted.get("arguments"))
+            return {"result": got.model_dump(mode="json", by_alias=True, exclude_none=True)}
         with anyio.fail_after(60):
-            result = await session.call_tool(wanted["call"], wanted.get("arguments"))
+            result = await session.call_tool(wanted["call"], wanted.get("arguments"), meta=wanted.get("meta"))
         return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
     except Exception as error:
         return {"error": described(error)}
+
+
+async def names(session: ClientSession) -> list[str]:
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+        found += [tool.name for tool in page.tools]
+        if (cursor := page.nextCursor) is None:
+            return found
 
 
 async def main() -> None:
@@ -37,7 +50,11 @@ async def main() -> None:
 
     async def elicited(_context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
         seen.setdefault("elicitations", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
-        return types.ElicitResult(action="accept")
+        content = script["elicit"] if isinstance(script["elicit"], dict) else None
+        return types.ElicitResult(action="accept", content=content)
+
+    async def logged(params: types.LoggingMessageNotificationParams) -> None:
+        seen.setdefault("logs", []).append(params.data)
 
     try:
         async with (
@@ -45,10 +62,15 @@ async def main() -> None:
                 headers=script.get("headers", {}), timeout=httpx.Timeout(30, read=120), trust_env=False
             ) as http,
             streamable_http_client(script["url"], http_client=http) as (read, write, _session_id),
-            ClientSession(read, write, elicitation_callback=elicited if script.get("elicit") else None) as session,
+            ClientSession(
+                read,
+                write,
+                elicitation_callback=elicited if script.get("elicit") else None,
+                logging_callback=logged,
+            ) as session,
         ):
             hello = await session.initialize()
-            seen |= {"connected": True, "version": str(hello.protocolVersion)}
+            seen |= {"connected": True, "version": str(hello.protocolVersion), "instructions": hello.instructions}
             for wanted in script["steps"]:
                 seen["steps"].append(await step(session, wanted))
     except BaseException as error:

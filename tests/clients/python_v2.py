@@ -1,8 +1,9 @@
 """Official Python SDK, current major (mcp 2.x). Reads a script as JSON on standard input, prints what its caller saw.
 
-Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a version, "elicit": bool,
-"steps": [{"call": tool, "arguments": {...}} | {"list": true}]}`.
-Output: `{"connected", "error"?, "version"?, "steps": [{"result"|"tools"|"error": ...}]}`.
+Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a version, "elicit": bool or what a form is filled with,
+"steps": [{"call": tool, "arguments": {...}, "meta"?: {...}} | {"prompt": name, "arguments": {...}} | {"list": true}]}`;
+a list is read to its last page.
+Output: `{"connected", "error"?, "version"?, "instructions"?, "logs"?, "steps": [{"result"|"tools"|"error": ...}]}`.
 """
 
 import json
@@ -29,11 +30,24 @@ def described(error: BaseException) -> dict[str, Any]:
 async def step(client: Client, wanted: dict[str, Any]) -> dict[str, Any]:
     try:
         if wanted.get("list"):
-            return {"tools": [tool.name for tool in (await client.list_tools()).tools]}
-        result = await client.call_tool(wanted["call"], wanted.get("arguments"))
+            return {"tools": await names(client)}
+        if "prompt" in wanted:
+            got = await client.get_prompt(wanted["prompt"], wanted.get("arguments"))
+            return {"result": got.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        result = await client.call_tool(wanted["call"], wanted.get("arguments"), meta=wanted.get("meta"))
         return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
     except Exception as error:
         return {"error": described(error)}
+
+
+async def names(client: Client) -> list[str]:
+    found: list[str] = []
+    page = await client.list_tools(cache_mode="bypass")
+    while True:
+        found += [tool.name for tool in page.tools]
+        if page.next_cursor is None:
+            return found
+        page = await client.list_tools(cursor=page.next_cursor)
 
 
 async def main() -> None:
@@ -42,7 +56,11 @@ async def main() -> None:
 
     async def elicited(_context: Any, params: Any) -> types.ElicitResult:
         seen.setdefault("elicitations", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
-        return types.ElicitResult(action="accept")
+        content = script["elicit"] if isinstance(script["elicit"], dict) else None
+        return types.ElicitResult(action="accept", content=content)
+
+    async def logged(params: Any) -> None:
+        seen.setdefault("logs", []).append(params.data)
 
     try:
         async with httpx2.AsyncClient(
@@ -50,8 +68,12 @@ async def main() -> None:
         ) as http:
             options: dict[str, Any] = {"elicitation_callback": elicited} if script.get("elicit") else {}
             transport = streamable_http_client(script["url"], http_client=http)
-            async with Client(transport, mode=script.get("era", "auto"), **options) as client:
-                seen |= {"connected": True, "version": str(client.protocol_version)}
+            async with Client(transport, mode=script.get("era", "auto"), logging_callback=logged, **options) as client:
+                seen |= {
+                    "connected": True,
+                    "version": str(client.protocol_version),
+                    "instructions": client.instructions,
+                }
                 for wanted in script["steps"]:
                     seen["steps"].append(await step(client, wanted))
     except BaseException as error:

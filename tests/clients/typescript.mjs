@@ -33,7 +33,7 @@ try {
   if (script.elicit) {
     const handler = async (request) => {
       (seen.elicitations ??= []).push(request.params);
-      return { action: 'accept' };
+      return typeof script.elicit === 'object' ? { action: 'accept', content: script.elicit } : { action: 'accept' };
     };
     if (major === 'v1') {
       const { ElicitRequestSchema } = await load('@modelcontextprotocol/sdk/types.js');
@@ -47,10 +47,22 @@ try {
   await client.connect(transport);
   seen.connected = true;
   seen.version = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion;
+  seen.instructions = client.getInstructions?.();
+  const names = async () => {
+    const found = [];
+    let cursor;
+    do {
+      const page = await client.listTools(cursor === undefined ? undefined : { cursor });
+      found.push(...page.tools.map((tool) => tool.name));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    return found;
+  };
   for (const wanted of script.steps) {
     try {
-      if (wanted.list) seen.steps.push({ tools: (await client.listTools()).tools.map((tool) => tool.name) });
-      else seen.steps.push({ result: await client.callTool({ name: wanted.call, arguments: wanted.arguments ?? {} }) });
+      if (wanted.list) seen.steps.push({ tools: await names() });
+      else if (wanted.prompt) seen.steps.push({ result: await client.getPrompt({ name: wanted.prompt, arguments: wanted.arguments ?? {} }) });
+      else seen.steps.push({ result: await client.callTool({ name: wanted.call, arguments: wanted.arguments ?? {}, ...(wanted.meta ? { _meta: wanted.meta } : {}) }) });
     } catch (error) {
       seen.steps.push({ error: described(error) });
     }

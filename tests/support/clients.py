@@ -34,13 +34,18 @@ class Sdk:
         steps: Sequence[Mapping[str, Any]],
         *,
         token: str | None = None,
-        elicit: bool = False,
+        elicit: bool | dict[str, Any] = False,
         timeout_s: float = 90.0,
     ) -> Seen:
         return self.start(url, steps, token=token, elicit=elicit).finish(timeout_s)
 
     def start(
-        self, url: str, steps: Sequence[Mapping[str, Any]], *, token: str | None = None, elicit: bool = False
+        self,
+        url: str,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        token: str | None = None,
+        elicit: bool | dict[str, Any] = False,
     ) -> Running:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         script = {"url": url, "headers": headers, "era": self.era, "steps": list(steps), "elicit": elicit}

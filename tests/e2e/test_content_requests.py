@@ -1,0 +1,445 @@
+"""Values in requests: the server gets a mark in their place, or nothing; whoever decides about them never sees them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support import canary as canaries
+from support import clients, content, mcp
+from support import interdict as decision_point
+from support.clients import Sdk
+from support.content import Changeling, Script, tool
+from support.planted import Planted, halves
+from support.servers import Canary
+from support.stack import Stack
+
+VAULT = "https://vault.test/mcp"
+AGENTS = [f"agent-{number}" for number in range(150)]
+CONTENT: dict[str, Any] = {
+    "patterns": content.PATTERNS,
+    "rules": [
+        {"classes": ["card"], "direction": "request", "action": "redact"},
+        {"classes": ["secret"], "direction": "request", "action": "deny"},
+        {"classes": ["account"], "direction": "request", "action": "ask"},
+        {"classes": ["badge"], "direction": "request", "action": "tokenise"},
+        {"classes": ["badge"], "servers": ["vault"], "direction": "request", "action": "allow"},
+        {"classes": ["ticket"], "direction": "request", "action": "count"},
+    ],
+    "accumulate": [{"classes": ["ticket"], "distinct": 3, "action": "deny"}],
+}
+MARK = re.compile(r"\[\[dlp:pan:[0-9a-f]{6}\]\]")
+TOKEN = re.compile(r"\[\[tok:badge:[\w-]+\]\]")
+
+
+def servers() -> list[dict[str, Any]]:
+    """`vault` may see badges."""
+    return [decision_point.server(), decision_point.server("vault", paths=["/vault"], resource=VAULT)]
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return Planted(__name__)
+
+
+@pytest.fixture(scope="module", params=["call", "split"])
+def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Stack]:
+    """The two modes that can edit a body."""
+    with content.running(
+        request.param, folder / request.param, canary.address, CONTENT, agents=AGENTS, servers=servers()
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def native(folder: Path, canary: Canary) -> Iterator[Stack]:
+    with content.running(
+        "native", folder / "native", canary.address, CONTENT, agents=AGENTS, servers=servers()
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def changeling(folder: Path) -> Iterator[Changeling]:
+    script = Script(
+        pages=[[tool("note"), tool("ask")]],
+        prompts=[{"name": "letter", "arguments": [{"name": "to"}]}],
+        answers={"ask": {"asks": "Which card?"}},
+    )
+    with Changeling(folder / "changeling", script) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def spoken(folder: Path, changeling: Changeling) -> Iterator[Stack]:
+    """In front of a server that SDK clients can talk to."""
+    with content.running(
+        "call", folder / "spoken", changeling.address, CONTENT, agents=AGENTS, servers=servers()
+    ) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def fresh_log(canary: Canary) -> None:
+    canary.forget()
+
+
+_agents = iter(AGENTS)
+
+
+@pytest.fixture
+def agent() -> str:
+    """One that no other test is: a session of its own."""
+    return next(_agents)
+
+
+Plant = Callable[[str], Any]
+
+
+def reason(answer: httpx.Response) -> str:
+    message = json.loads(answer.content)
+    if "error" in message:
+        return str(message["error"]["data"]["reason"])
+    return str(message["result"].get("_meta", {}).get("io.interdict/reason", "none"))
+
+
+def arrived(canary: Canary) -> list[bytes]:
+    return [request.body for request in canary.requests()]
+
+
+def one(canary: Canary) -> dict[str, Any]:
+    """The one request that arrived, which is JSON."""
+    [body] = arrived(canary)
+    message: dict[str, Any] = json.loads(body)
+    return message
+
+
+def encoded(value: str) -> str:
+    return base64.b64encode(f"number: {value}; thanks".encode()).decode()
+
+
+def percent(value: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in value.encode())
+
+
+def spaced(value: str) -> str:
+    return " ".join(value[at : at + 4] for at in range(0, 16, 4))
+
+
+TEXTS: dict[str, Plant] = {
+    "the whole text": lambda value: {"x": value},
+    "inside of a text": lambda value: {"x": f"pay with {value}, please"},
+    "written in groups": lambda value: {"x": f"pay with {spaced(value)}, please"},
+    "deep down": lambda value: {"a": [{"b": [1, {"c": f"{value}"}]}], "d": True},
+    "in base64": lambda value: {"x": f"see {encoded(value)} there"},
+    "percent-encoded": lambda value: {"x": f"https://files.test/?q={percent(value)}&r=1"},
+    "in JSON in a text": lambda value: {"x": json.dumps({"card": value})},
+    "with invisible letters": lambda value: {"x": f"{value[:7]}\u200b{value[7:]}"},
+}
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_a_value_in_a_text_is_a_mark_when_it_arrives(
+    form: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: every other byte is as sent."""
+    value = planted.pan()
+    sent = mcp.call(1, "pay", TEXTS[form](value))
+    answer = running.post(sent, token=running.token(agent))
+    [body] = arrived(canary)
+    assert planted.found_in(body) == [], running.tail()
+    assert len(MARK.findall(body.decode())) == 1
+    before, _, after = body.decode().partition(MARK.findall(body.decode())[0])
+    assert sent.decode().startswith(before) and sent.decode().endswith(after)
+    assert answer.content == canaries.expected_answer(body)
+
+
+def test_a_value_written_in_escapes_is_a_mark_when_it_arrives(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: other bytes, the same text."""
+    value = planted.pan()
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in value)
+    body = mcp.call(1, "pay", {"x": "VALUE"}).replace(b"VALUE", escaped.encode())
+    running.post(body, token=running.token(agent))
+    assert MARK.fullmatch(one(canary)["params"]["arguments"]["x"]), running.tail()
+
+
+ELSEWHERE: dict[str, Callable[[str], dict[str, Any]]] = {
+    "_meta": lambda value: {"name": "pay", "arguments": {}, "_meta": {"note": f"for {value}"}},
+    "_meta, deep down": lambda value: {"name": "pay", "arguments": {}, "_meta": {"a": {"b": [value]}}},
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_value_beside_the_arguments_is_a_mark_when_it_arrives(
+    where: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1."""
+    running.post(mcp.request(1, "tools/call", ELSEWHERE[where](planted.pan())), token=running.token(agent))
+    assert len(MARK.findall(json.dumps(one(canary)["params"]["_meta"]))) == 1, running.tail()
+
+
+def test_a_value_in_the_arguments_of_a_prompt_is_a_mark_when_it_arrives(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1."""
+    params = {"name": "letter", "arguments": {"to": f"the holder of {planted.pan()}"}}
+    running.post(mcp.request(1, "prompts/get", params), token=running.token(agent))
+    assert MARK.search(one(canary)["params"]["arguments"]["to"]), running.tail()
+
+
+@pytest.mark.parametrize("form", ["an answer", "an error"])
+def test_a_value_in_what_a_client_answers_to_its_server_is_a_mark_when_it_arrives(
+    form: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: sampling and elicitation carry data out as well."""
+    value = planted.pan()
+    said: dict[str, Any] = {"result": {"action": "accept", "content": {"card": value}}}
+    if form == "an error":
+        said = {"error": {"code": -1, "message": f"{value} is refused"}}
+    body = mcp.encode({"jsonrpc": "2.0", "id": 7, **said})
+    running.post(body, token=running.token(agent))
+    assert planted.found_in(arrived(canary)[0]) == []
+    assert MARK.search(json.dumps(one(canary))), running.tail()
+
+
+def test_every_call_of_a_batch_is_looked_into(running: Stack, canary: Canary, planted: Planted, agent: str) -> None:
+    """A5, D1."""
+    calls = [json.loads(mcp.call(ident, "pay", {"x": f"for {planted.pan()}"})) for ident in (1, 2)]
+    body = mcp.encode(calls)
+    headers = [*mcp.headers(b"{}", token=running.token(agent), era="2025-03-26")]
+    running.post(body, headers=headers)
+    [got] = arrived(canary)
+    marks = [MARK.findall(json.dumps(call)) for call in json.loads(got)]
+    assert [len(found) for found in marks] == [1, 1], running.tail()
+    assert marks[0] != marks[1]
+
+
+NOWHERE: dict[str, Callable[[str], bytes]] = {
+    "a number": lambda value: mcp.call(1, "pay", {"card_number": int(value)}),
+    "a number deep down": lambda value: mcp.call(1, "pay", {"a": [{"card": [int(value)]}]}),
+    "a member's name": lambda value: mcp.call(1, "pay", {"x": {value: "y"}}),
+    "a name in _meta": lambda value: mcp.request(1, "tools/call", {"name": "pay", "_meta": {value: 1}}),
+    "the id": lambda value: mcp.call(value, "pay", {}),
+    "the tool": lambda value: mcp.call(1, f"pay {value}", {}),
+    "the prompt": lambda value: mcp.request(1, "prompts/get", {"name": value}),
+    "a URI": lambda value: mcp.request(1, "resources/read", {"uri": f"file:///cards/{value}"}),
+}
+
+
+@pytest.mark.parametrize("form", NOWHERE)
+def test_where_no_mark_can_stand_the_call_is_denied(
+    form: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: a number stays a number, a name a name, and the protocol what it is."""
+    value = planted.pan()
+    answer = running.post(NOWHERE[form](value), token=running.token(agent))
+    assert reason(answer) == "content.cannot_redact", f"{answer.text}\n{running.tail()}"
+    assert arrived(canary) == []
+    if form != "the id":
+        assert planted.found_in(answer.content) == []
+
+
+def test_two_values_stay_apart_within_a_session_and_say_nothing_outside_of_it(
+    running: Stack, canary: Canary, planted: Planted
+) -> None:
+    """A5, D1."""
+    one_value, other = planted.pan(), planted.pan()
+
+    def marks(agent: str) -> list[str]:
+        canary.forget()
+        for value in (one_value, other, one_value):
+            running.post(mcp.call(1, "pay", {"x": value}), token=running.token(agent))
+        return [json.loads(body)["params"]["arguments"]["x"] for body in arrived(canary)]
+
+    first, second, again = marks(next(_agents))
+    assert first == again != second
+    assert not {first, second} & set(marks(next(_agents)))
+
+
+def test_a_value_that_may_not_go_is_denied(running: Stack, canary: Canary, planted: Planted, agent: str) -> None:
+    """A5, D1."""
+    answer = running.post(mcp.call(1, "pay", {"x": f"use {planted.token()}"}), token=running.token(agent))
+    assert reason(answer) == "policy.content_denied", answer.text
+    assert planted.found_in(answer.content) == []
+    assert arrived(canary) == []
+
+
+def test_a_person_is_asked_and_never_sees_the_value(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, A6, D3: what was approved goes on as it was sent."""
+    value, token = planted.iban(), running.token(agent)
+    sent = mcp.call(1, "pay", {"to": f"account {value}", "amount": 5})
+    question = json.loads(running.post(sent, token=token).content)["error"]
+    assert question["code"] == -31409, question
+    approval = question["data"]["approval_id"]
+    shown = running.interdict.admin("GET", f"/v1/approvals/{approval}").text
+    told = content.command(running.interdict, "approvals", "show", approval)
+    for text in (shown, told.stdout + told.stderr, json.dumps(question)):
+        assert planted.found_in(text.encode()) == []
+    assert "[[dlp:iban:" in shown and '"amount":5' in shown.replace(" ", ""), shown
+    assert arrived(canary) == []
+    assert running.interdict.decide(approval, "approve").status_code == 200
+    running.post(sent.replace(b'"id":1', b'"id":2'), token=token)
+    assert arrived(canary) == [sent.replace(b'"id":1', b'"id":2')], running.tail()
+
+
+def test_an_approval_of_one_value_lets_no_other_go(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, A6, D3: two values look alike to the approver only."""
+    token = running.token(agent)
+
+    def ask() -> str:
+        sent = mcp.call(1, "pay", {"to": planted.iban()})
+        return str(json.loads(running.post(sent, token=token).content)["error"]["data"]["approval_id"])
+
+    first = ask()
+    running.interdict.decide(first, "approve")
+    assert ask() != first
+    assert arrived(canary) == []
+
+
+def test_a_token_is_turned_back_for_a_server_that_may_see_the_value(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: and for no other."""
+    value, token = planted.badge(), running.token(agent)
+    running.post(mcp.call(1, "find", {"x": f"who is {value}?"}), token=token)
+    sealed = one(canary)["params"]["arguments"]["x"]
+    assert TOKEN.search(sealed), running.tail()
+
+    canary.forget()
+    running.post(mcp.call(2, "find", {"x": sealed}), token=token)
+    assert one(canary)["params"]["arguments"]["x"] == sealed, "a server that may not see it gets it as it is"
+
+    canary.forget()
+    running.post(mcp.call(3, "find", {"x": sealed}), token=running.token(agent, VAULT), path="/vault")
+    assert one(canary)["params"]["arguments"]["x"] == f"who is {value}?", running.tail()
+
+
+def test_a_token_that_was_tampered_with_is_plain_text(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1."""
+    running.post(mcp.call(1, "find", {"x": planted.badge()}), token=running.token(agent))
+    sealed = one(canary)["params"]["arguments"]["x"]
+    canary.forget()
+    forged = sealed[:-6] + ("AAAA" if sealed[-6:-2] != "AAAA" else "BBBB") + "]]"
+    running.post(mcp.call(2, "find", {"x": forged}), token=running.token(agent, VAULT), path="/vault")
+    assert one(canary)["params"]["arguments"]["x"] == forged
+
+
+def test_a_value_in_two_calls_is_found_in_the_second(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """D1: nobody who has both texts has the value."""
+    first, second = halves(planted.pan())
+    token = running.token(agent)
+    running.post(mcp.call(1, "write", {"name": "a", "text": f"it is {first}"}), token=token)
+    answer = running.post(mcp.call(2, "write", {"name": "a", "text": f"{second} is it"}), token=token)
+    texts = [json.loads(body)["params"]["arguments"]["text"] for body in arrived(canary)]
+    assert texts[0] == f"it is {first}"
+    assert second not in "".join(texts[1:]), f"{answer.text}\n{running.tail()}"
+    assert len(texts) == 2 and MARK.search(texts[1]), f"{texts} {answer.text}"
+
+
+def test_the_same_half_in_another_tool_or_session_is_nothing(running: Stack, canary: Canary, planted: Planted) -> None:
+    """D1."""
+    first, second = halves(planted.pan())
+    one_agent, other = running.token(next(_agents)), running.token(next(_agents))
+    running.post(mcp.call(1, "write", {"text": first}), token=one_agent)
+    running.post(mcp.call(2, "draw", {"text": second}), token=one_agent)
+    running.post(mcp.call(3, "write", {"text": second}), token=other)
+    assert [json.loads(body)["params"]["arguments"]["text"] for body in arrived(canary)] == [first, second, second]
+
+
+def test_more_distinct_values_than_a_session_may_send_are_denied(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """D1: each of them alone is fine."""
+    token, tickets = running.token(agent), [planted.ticket() for _ in range(4)]
+
+    def send(ticket: str) -> str:
+        return reason(running.post(mcp.call(1, "find", {"x": ticket}), token=token))
+
+    assert [send(ticket) for ticket in tickets[:3]] == ["none"] * 3
+    assert send(tickets[0]) == "none", "what was sent before is not one more"
+    assert send(tickets[3]) == "policy.content_accumulated"
+    assert send(tickets[1]) == "none", "what did not go on does not count"
+    assert tickets[3].encode() not in b"".join(arrived(canary))
+
+
+@pytest.mark.parametrize("kind", ["pan", "badge"])
+def test_native_ext_authz_cannot_redact_so_the_call_is_denied(
+    kind: str, native: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, A8: an obligation that the enforcement point cannot carry out is a Deny."""
+    value = getattr(planted, kind)()
+    answer = native.post(mcp.call(1, "pay", {"x": value}), token=native.token(agent))
+    assert reason(answer) != "none", answer.text
+    assert planted.found_in(answer.content) == []
+    assert arrived(canary) == []
+    clean = mcp.call(2, "pay", {"x": "nothing"})
+    assert native.post(clean, token=native.token(agent)).content == canaries.expected_answer(clean)
+
+
+@pytest.mark.parametrize("sdk", clients.all_clients(), ids=str)
+def test_a_client_notices_nothing_of_a_redaction(
+    sdk: Sdk, spoken: Stack, changeling: Changeling, planted: Planted, agent: str
+) -> None:
+    """A5, D1: arguments, `_meta`, prompts, and what the user types into a server's form."""
+    changeling.forget()
+    steps: list[dict[str, Any]] = [
+        {"call": "note", "arguments": {"x": f"a {planted.pan()} b"}, "meta": {"note": f"of {planted.pan()}"}},
+        {"prompt": "letter", "arguments": {"to": planted.pan()}},
+        {"call": "ask", "arguments": {}},
+        {"call": "note", "arguments": {"x": planted.token()}},
+    ]
+    seen = sdk.run(spoken.url, steps, token=spoken.token(agent), elicit={"said": f"it is {planted.pan()}"})
+    assert [("result" in step, step.get("result", {}).get("isError", False)) for step in seen.steps] == [
+        (True, False),
+        (True, False),
+        (True, False),
+        (True, True),
+    ], f"{seen}\n{spoken.tail()}"
+    given = changeling.given()
+    assert planted.found_in(json.dumps(given).encode()) == []
+    noted, letter, *_, filled = given
+    assert re.fullmatch(rf"a {MARK.pattern} b", noted["arguments"]["x"])
+    assert re.fullmatch(rf"of {MARK.pattern}", noted["meta"]["note"])
+    assert MARK.fullmatch(letter["arguments"]["to"])
+    assert re.fullmatch(rf"it is {MARK.pattern}", filled["given"]["said"])
+
+
+def test_the_record_counts_classes(running: Stack, canary: Canary, planted: Planted, agent: str) -> None:
+    """D3, E1: and says nothing of the values."""
+    running.post(mcp.call(1, "pay", {"x": planted.pan(), "y": planted.ticket()}), token=running.token(agent))
+    found = content.records(running.interdict, "decision")[-1]["content"]
+    assert {(entry["class"], entry["action"], entry["count"]) for entry in found["classes"]} == {
+        ("pan", "redact", 1),
+        ("ticket", "count", 1),
+    }
+    assert found["redacted"] == 1
+
+
+def test_no_value_is_in_any_store_log_or_metric(running: Stack, folder: Path, planted: Planted) -> None:
+    """D3: whatever came of the calls before."""
+    content.search(running, folder / running.mode, planted)
+
+
+def test_no_value_is_in_any_store_log_or_metric_of_the_others(
+    native: Stack, spoken: Stack, folder: Path, planted: Planted
+) -> None:
+    """D3."""
+    content.search(native, folder / "native", planted)
+    content.search(spoken, folder / "spoken", planted)

@@ -1,0 +1,107 @@
+"""A real MCP server on the official SDK, in both eras, that is what a file says at this very moment.
+
+`python -m support.changeling FILE LOG [--json]` serves `support.content.Script` as JSON: tools on pages, prompts,
+instructions, and what calls are answered with. It logs what it was given, one JSON line per call, and prints
+`listening on PORT` when it is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import mcp_types as types
+import uvicorn
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+Context = ServerRequestContext[Any]
+
+
+class Changeling:
+    def __init__(self, file: Path, log: Path) -> None:
+        self._file = file
+        self._log = log.open("a", buffering=1)
+        self._server: Server[Any]
+
+    def _script(self) -> dict[str, Any]:
+        return json.loads(self._file.read_text())
+
+    def _note(self, **what: Any) -> None:
+        self._log.write(json.dumps(what) + "\n")
+
+    async def list_tools(self, _context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        script = self._script()
+        pages = script["pages"]
+        self._server.instructions = script["instructions"]
+        at = int(params.cursor) if params and params.cursor else 0
+        tools = [types.Tool.model_validate(tool) for tool in pages[at]]
+        return types.ListToolsResult(tools=tools, next_cursor=str(at + 1) if at + 1 < len(pages) else None)
+
+    async def list_prompts(
+        self, _context: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        prompts = [types.Prompt.model_validate(prompt) for prompt in self._script()["prompts"]]
+        return types.ListPromptsResult(prompts=prompts)
+
+    async def get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        self._note(method=context.method, name=params.name, arguments=params.arguments)
+        content = types.TextContent(type="text", text="a prompt")
+        return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=content)])
+
+    async def call_tool(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        meta = {key: value for key, value in dict(context.meta or {}).items() if key == "note"}
+        self._note(method=context.method, name=params.name, arguments=params.arguments, meta=meta)
+        answer = self._script()["answers"].get(params.name, {})
+        for text in answer.get("logs", ()):
+            await context.session.send_log_message(level="warning", data=text, related_request_id=context.request_id)
+        if "error" in answer:
+            raise MCPError(code=-32000, message=answer["error"])
+        if "asks" in answer:
+            given = await self._ask(context, params, answer["asks"])
+            if isinstance(given, types.InputRequiredResult):
+                return given
+            self._note(method="elicitation/create", given=given)
+        result = answer.get("result", {"content": [{"type": "text", "text": "done"}]})
+        return types.CallToolResult.model_validate(result)
+
+    async def _ask(
+        self, context: Context, params: types.CallToolRequestParams, message: str
+    ) -> types.InputRequiredResult | dict[str, Any] | None:
+        """What the client's user says, in the way of the connection's era."""
+        schema = {"type": "object", "properties": {"said": {"type": "string"}}}
+        if context.protocol_version < "2026":
+            said = await context.session.elicit_form(message, schema, related_request_id=context.request_id)
+            return said.content
+        if params.input_responses:
+            [said] = params.input_responses.values()
+            return said.content if isinstance(said, types.ElicitResult) else {"unexpected": str(said)}
+        asked = types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
+        return types.InputRequiredResult(input_requests={"said": asked})
+
+    async def serve(self, as_json: bool) -> None:
+        self._server = Server(
+            "changeling",
+            version="1",
+            instructions=self._script()["instructions"],
+            on_list_tools=self.list_tools,
+            on_call_tool=self.call_tool,
+            on_list_prompts=self.list_prompts,
+            on_get_prompt=self.get_prompt,
+        )
+        listener = socket.create_server(("127.0.0.1", 0))
+        print(f"listening on {listener.getsockname()[1]}", flush=True)
+        app = self._server.streamable_http_app(json_response=as_json)
+        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+if __name__ == "__main__":
+    asyncio.run(Changeling(Path(sys.argv[1]), Path(sys.argv[2])).serve("--json" in sys.argv))
