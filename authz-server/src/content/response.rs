@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use interdict_audit::hex;
-use interdict_content::rules::{AnswerRules, OutputRule, ResponseRules, RowRule, Undeclared};
+use interdict_content::rules::{AnswerRules, ListRules, OutputRule, ResponseRules, RowRule, Undeclared};
 use interdict_mcp::{Message, MessageKind, Method, Reading};
 use interdict_policy::{Bundle, Contract, Direction, PolicyObligation, Server};
 use interdict_proto::enforcement::{EnforcerKind, Obligation};
@@ -50,6 +50,10 @@ impl ContentStage {
         }
         call.check_resumption()?;
         let lists = self.pins.list_rules(call.asked.tenant, &call.server.id);
+        let lists = lists.map(|rules| match call.may_list() {
+            true => call.granted(rules),
+            false => none_of(rules),
+        });
         let answers = self.answers(call)?;
         let profile = call.profile()?;
         let binds = |rules: &AnswerRules| *rules != AnswerRules::default();
@@ -124,6 +128,21 @@ impl ContentStage {
     }
 }
 
+/// For answers in which no list belongs: what is pinned has no entries. A server may put the answer to another request
+/// there, and clients find its request by the id alone.
+fn none_of(rules: ListRules) -> ListRules {
+    let none = |pinned: Option<BTreeMap<String, String>>| pinned.map(|_| BTreeMap::new());
+    ListRules {
+        tools: none(rules.tools),
+        prompts: none(rules.prompts),
+        resources: none(rules.resources),
+        templates: none(rules.templates),
+        instructions: rules.instructions.map(|_| String::new()),
+        trust_first: false,
+        ..rules
+    }
+}
+
 fn rows(obligations: &[PolicyObligation]) -> Vec<RowRule> {
     let rule = |obligation: &PolicyObligation| match obligation {
         PolicyObligation::CapRows { path, max, over } => {
@@ -159,6 +178,39 @@ fn rows_of_all(bundle: &Bundle, server: &str) -> Vec<RowRule> {
 impl Answering<'_> {
     fn messages(&self) -> &[Message<'_>] {
         super::look::messages(self.asked.reading)
+    }
+
+    /// With what the agent's roles let it use: the rest is not shown either.
+    fn granted(&self, rules: ListRules) -> ListRules {
+        let Asked { bundle, identity, .. } = self.asked;
+        let Some(grants) = bundle.grants(&identity.agent_id, &self.server.id) else { return rules };
+        ListRules {
+            permitted_tools: Some(grants.tools),
+            permitted_prompts: Some(grants.prompts),
+            permitted_resources: Some(grants.resources),
+            ..rules
+        }
+    }
+
+    /// Whether a list, or the instructions of a server, belongs in what comes back.
+    fn may_list(&self) -> bool {
+        let lists = |message: &Message<'_>| {
+            matches!(
+                message.method(),
+                Some(
+                    Method::Initialize
+                        | Method::ServerDiscover
+                        | Method::ToolsList
+                        | Method::PromptsList
+                        | Method::ResourcesList
+                        | Method::ResourcesTemplatesList
+                )
+            )
+        };
+        match self.asked.reading {
+            Reading::OpenStream { .. } => true,
+            _ => self.messages().iter().any(lists),
+        }
     }
 
     /// A resumed stream brings answers to earlier calls, and nobody knows to which.

@@ -1,20 +1,22 @@
 //! What a vector about content cannot say: where a value is not to be found afterwards, what tokens turn back into, and
 //! what the enforcement point is told to do with responses.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use authz_server::audit::{Appended, Appending, Health, NewEntry, Recorder};
+use authz_server::content::pins::{Origin, Pins};
 use authz_server::frontdoor::outcomes::OutcomesDoor;
 use authz_server::record::outcomes::Outcomes;
 use authz_server::record::{Recording, RecordingSettings};
 use authz_server::request::{Answer, Request as Asked};
 use authz_server::telemetry::metrics::Metrics;
-use interdict_content::rules::{Over, ResponseRules, RowRule};
+use interdict_content::rules::{ListRules, Over, ResponseRules, RowRule, Undeclared};
 use interdict_policy::Bundle;
 use interdict_proto::enforcement::apply;
-use interdict_proto::outcome::{Ended, Found, Outcome, ReportRequest, Rpc, Treated};
+use interdict_proto::outcome::{Ended, Found, Outcome, Quarantined, ReportRequest, Rpc, Seen, Treated};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -232,8 +234,9 @@ async fn no_value_that_is_more_than_counted_is_in_any_record_sealed_input_questi
 #[tokio::test]
 async fn a_call_that_waited_while_its_content_rules_changed_is_sent_again() {
     let stage = Stage::set_up();
+    let stricter = Arc::new(bundle());
     let mut run = stage
-        .begin_with("call", Arc::new(authz_server::clock::SystemClock), Duration::from_secs(5), None)
+        .begin_with("call", Arc::new(authz_server::clock::SystemClock), Duration::from_secs(30), None)
         .await;
     let message = json!({ "id": 1, "method": "tools/call",
         "params": { "name": "note", "arguments": { "to": "DE10170941686317850614" } } });
@@ -243,7 +246,7 @@ async fn a_call_that_waited_while_its_content_rules_changed_is_sent_again() {
     while run.store.list(Default::default(), run.clock.now()).await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    run.bundle.store(Arc::new(bundle()));
+    run.bundle.store(stricter);
     run.answer("approve").await;
     assert_eq!(told(&waiting.await.unwrap()), ("deny", "content.rules_changed"));
 }
@@ -339,4 +342,91 @@ async fn a_session_that_was_given_orders_is_hostile_and_only_that_one() {
     let metrics = run.metrics.render().unwrap();
     let counted = r#"interdict_content_findings_total{direction="response",class="injection.structural",action="quarantine"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
+}
+
+/// One tool with a schema for its results; remembers what it was told.
+#[derive(Default)]
+struct Pinned(Mutex<Vec<(Origin, usize, usize)>>);
+
+impl Pins for Pinned {
+    fn list_rules(&self, _: &str, _: &str) -> Option<ListRules> {
+        let tools = BTreeMap::from([("find".to_owned(), "0".repeat(64))]);
+        Some(ListRules { tools: Some(tools), trust_first: true, ..ListRules::default() })
+    }
+
+    fn output_schema(&self, tenant: &str, server: &str, tool: &str) -> Option<String> {
+        (tenant == "acme" && server == "files" && tool == "find").then(|| "{}".to_owned())
+    }
+
+    fn tools(&self, _: &str) -> BTreeSet<String> {
+        BTreeSet::from(["send".to_owned()])
+    }
+
+    fn learn(&self, origin: &Origin, seen: &[Seen], quarantined: &[Quarantined]) {
+        self.0.lock().unwrap().push((origin.clone(), seen.len(), quarantined.len()));
+    }
+}
+
+/// Attack: a server puts its list into the stream of a call, where nobody expects one; clients go by the id alone.
+#[tokio::test]
+async fn what_is_pinned_travels_with_lists_and_elsewhere_there_is_nothing_to_be_shown() {
+    let mut stage = Stage::set_up();
+    stage.pins = Arc::new(Pinned::default());
+    let mut run = begin(&stage).await;
+    let list = json!({ "id": 1, "method": "tools/list" });
+    let request = inspecting(post(&mut run, "/files/mcp", &list));
+    let answer = run.decider.decide(request).await;
+    let first = rules(&answer).unwrap();
+    let lists = first.lists.as_ref().unwrap();
+    assert_eq!((lists.tools.as_ref().unwrap().len(), lists.trust_first), (1, true));
+    assert_eq!(lists.permitted_tools.as_deref(), Some(&["*".to_owned()][..]));
+    assert!(first.answers.contains_key("1") && first.tools.contains("send"));
+    let request = inspecting(call(&mut run, "/files/mcp", "find", &json!({})));
+    let answer = run.decider.decide(request).await;
+    let first = rules(&answer).unwrap();
+    let lists = first.lists.as_ref().unwrap();
+    assert_eq!((lists.tools.as_ref().unwrap().len(), lists.trust_first), (0, false));
+    let output = first.answers["1"].output.as_ref().unwrap();
+    assert_eq!((output.schema.as_str(), output.undeclared), ("{}", Undeclared::Schema));
+}
+
+#[tokio::test]
+async fn entries_and_quarantined_texts_are_handed_on_once_with_where_they_came_from() {
+    use interdict_proto::outcome::server::Outcomes as _;
+    let pins = Arc::new(Pinned::default());
+    let mut stage = Stage::set_up();
+    stage.pins = Arc::clone(&pins) as Arc<dyn Pins>;
+    let mut run = begin(&stage).await;
+    let request = inspecting(call(&mut run, "/files/mcp", "find", &json!({})));
+    let decision_id = run.decider.decide(request).await.enforcement().decision_id.clone();
+    let seen = Seen {
+        kind: "tool".into(),
+        name: "x".into(),
+        digest: "0".repeat(64),
+        state: "new".into(),
+        definition: String::new(),
+    };
+    let text =
+        Quarantined { handle: "0".repeat(32), reason: "injection.lexical".into(), original: b"{}".to_vec() };
+    let outcome = Outcome {
+        decision_id: decision_id.clone(),
+        ended: Ended::Complete.into(),
+        rpc: Rpc::Result.into(),
+        seen: vec![seen],
+        quarantined: vec![text],
+        ..Outcome::default()
+    };
+    let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
+    for _ in 0..2 {
+        let report = ReportRequest { outcomes: vec![outcome.clone()] };
+        door.report(tonic::Request::new(report)).await.unwrap();
+    }
+    let origin = Origin {
+        decision_id,
+        tenant: "acme".into(),
+        agent: "reporter".into(),
+        server: "files".into(),
+        tool: Some("find".into()),
+    };
+    assert_eq!(*pins.0.lock().unwrap(), [(origin, 1, 1)]);
 }

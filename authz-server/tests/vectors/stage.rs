@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use authz_server::clock::{Clock, FixedClock, SystemClock};
+use authz_server::content::pins::{NoPins, Pins};
 use authz_server::decide::{Decider, Parts, Settings};
 use authz_server::frontdoor::ext_authz::{decode, encode};
 use authz_server::identity::Authenticator;
@@ -42,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) evaluation: EvalLimits,
     /// Where they record.
     pub(crate) recording: Option<Arc<Recording>>,
+    /// Approved definitions.
+    pub(crate) pins: Arc<dyn Pins>,
 }
 
 /// How a request gets to the decision.
@@ -86,7 +89,7 @@ impl Stage {
         write_jwks(&[&key], &folder_of_run.path().join("jwks.json")).unwrap();
         // A debug build on a busy machine; the limit itself is tested in the policy crate.
         let evaluation = EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() };
-        Self { folder: folder_of_run, bundle, key, evaluation, recording: None }
+        Self { folder: folder_of_run, bundle, key, evaluation, recording: None, pins: Arc::new(NoPins) }
     }
 
     pub(crate) async fn begin(&self, mode: &str, time: Option<jiff::Timestamp>) -> Run<'_> {
@@ -128,7 +131,7 @@ impl Stage {
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
             freshness: Default::default(),
-            pins: Arc::new(authz_server::content::pins::NoPins),
+            pins: Arc::clone(&self.pins),
             recording: self.recording.clone(),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),

@@ -16,6 +16,7 @@ mod decision;
 mod error;
 mod evaluate;
 pub mod facts;
+mod grants;
 mod input;
 mod judge;
 mod limits;
@@ -43,6 +44,7 @@ pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
 pub use error::BundleError;
 pub use evaluate::{ENGINE, Evaluator, Inspection, SetResult, engine_differences};
 pub use facts::{Facts, FactsError, FactsRef};
+pub use grants::Grants;
 pub use input::{
     AgentFact, ApprovalFact, Arguments, EnforcerFact, HttpFact, Input, McpFact, MessageKind, Principal,
 };

@@ -272,3 +272,28 @@ fn a_server_whose_tools_have_rules_of_their_own_tells_them_apart() {
     );
     assert!(config.tells_tools_apart("bank") && !config.tells_tools_apart("mail"));
 }
+
+#[test]
+fn roles_grant_what_their_data_names_where_no_topic_allows_more() {
+    let agents = "agents:
+  - {id: mia, owner: o, tenant: t, roles: [clerk, none], servers: [mail], identities: [{issuer: \"https://i\", subject: mia}]}
+";
+    let roles = "roles:
+  clerk: {tools: {mail: [send, \"read_*\"], \"*\": [help]}, prompts: {mail: [letter]}, methods: [tasks/get]}
+  boss: {tools: {mail: [\"*\"]}}
+";
+    let grants = |topic: &str| {
+        let rules = RULES.replace("policy.own", &format!("policy.{topic}"));
+        let files = [
+            ("a.rego", rules.as_str()),
+            ("agents/a.yaml", agents),
+            ("servers/s.yaml", SERVERS),
+            ("interdict/data.yaml", roles),
+        ];
+        Folder::new(&files).load().unwrap().grants("mia", "mail")
+    };
+    let granted = grants("tools").unwrap();
+    assert_eq!(granted.tools, ["help", "read_*", "send"]);
+    assert_eq!((granted.prompts, granted.resources), (vec!["letter".to_owned()], Vec::new()));
+    assert_eq!(grants("own"), None, "a topic of the house may allow anything");
+}

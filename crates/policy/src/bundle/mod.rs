@@ -33,6 +33,7 @@ pub(crate) use self::rego::{elements, location, path_of, tree};
 pub use self::tarball::{MAX_ARCHIVE_BYTES, write_tarball};
 pub(crate) use self::traps::watch;
 use crate::contract::Contracts;
+use crate::grants::{Grants, Roles};
 use crate::{BundleError, ContentConfig, Contract, EvalLimits, Evaluator, Registry};
 
 /// The set of Rego, data, agents and servers that is in force.
@@ -51,6 +52,7 @@ struct Inner {
     registry: Registry,
     contracts: Contracts,
     content: ContentConfig,
+    roles: Option<Roles>,
     program: Program,
     /// Sets that the bytecode machine may evaluate, by their place in `program.sets()`.
     fast: BTreeSet<usize>,
@@ -171,6 +173,13 @@ impl Bundle {
         self.inner.contracts.all().map(|contract| &**contract)
     }
 
+    /// What an agent may use of a server, as far as the data of roles says it; `None`: only the policy knows.
+    #[must_use]
+    pub fn grants(&self, agent: &str, server: &str) -> Option<Grants> {
+        let agent = self.inner.registry.agent(agent)?;
+        Some(self.inner.roles.as_ref()?.of(&agent.roles, server))
+    }
+
     /// What is looked for in content.
     #[must_use]
     pub fn content(&self) -> &ContentConfig {
@@ -221,8 +230,19 @@ impl Bundle {
         if different.is_empty() {
             return candidate;
         }
-        let Inner { digest, files, manifest, topics, registry, contracts, content, program, fast, notes } =
-            &*candidate.inner;
+        let Inner {
+            digest,
+            files,
+            manifest,
+            topics,
+            registry,
+            contracts,
+            content,
+            roles,
+            program,
+            fast,
+            notes,
+        } = &*candidate.inner;
         let mut notes = notes.clone();
         let of = |index: &usize| program.sets().get(*index);
         notes.extend(
@@ -239,6 +259,7 @@ impl Bundle {
             registry: registry.clone(),
             contracts: contracts.clone(),
             content: content.clone(),
+            roles: roles.clone(),
             program: program.clone(),
             fast: fast.difference(&different).copied().collect(),
             notes,
@@ -287,6 +308,7 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
         shadowed(&data, file, module)?;
     }
 
+    let roles = Roles::read(&data, topics.iter());
     let mut program = Program::new(data.document(), &policies, &topics);
     for (file, module) in &policies {
         program.add(file, ordering::make_strict(file, module)?, module);
@@ -305,6 +327,7 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
         registry,
         contracts,
         content,
+        roles,
         program,
         fast: BTreeSet::new(),
         notes: Vec::new(),
