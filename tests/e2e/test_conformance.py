@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from support import conformance, servers, stack
+from support import servers, stack
 from support import envoy as envoys
-from support.conformance import Outcome
+from support.conformance import BASELINE, Outcome, run_whole_suite
 from support.servers import ToolServer
 
 pytestmark = pytest.mark.slow
-
-# Passed checks of the target alone: the suite's own baseline. A different number means a different suite or target.
-BASELINE = {"2025-06-18": 56, "2025-11-25": 84, "2026-07-28": 152}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +24,7 @@ def target(folder: Path) -> Iterator[ToolServer]:
 @pytest.fixture(scope="module")
 def direct(target: ToolServer, folder: Path) -> dict[str, Outcome]:
     """The suite against the server itself, in every revision."""
-    return {revision: suite(target.url, folder / "direct" / revision, revision) for revision in BASELINE}
+    return {revision: run_whole_suite(target.url, folder / "direct" / revision, revision) for revision in BASELINE}
 
 
 @pytest.mark.parametrize("revision", BASELINE)
@@ -47,14 +44,10 @@ def test_the_suite_sees_no_difference_through_the_filter(
             envoys.bare(("127.0.0.1", running.envoy.port), add_headers=token), folder / mode / "front"
         ) as front:
             for revision, wanted in direct.items():
-                seen = suite(front.url(), folder / mode / revision, revision)
+                seen = run_whole_suite(front.url(), folder / mode / revision, revision)
                 different = {
                     name: (wanted.scenarios.get(name), seen.scenarios.get(name))
                     for name in wanted.scenarios.keys() | seen.scenarios.keys()
                     if wanted.scenarios.get(name) != seen.scenarios.get(name)
                 }
                 assert not different, f"{revision}: (direct, through the filter) = {different}\n{running.tail()}"
-
-
-def suite(url: str, folder: Path, revision: str) -> Outcome:
-    return conformance.run_server_suite(url, folder, "--suite", "all", "--spec-version", revision)
