@@ -27,8 +27,8 @@ pub use self::error::ServeError;
 use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
 pub(crate) use self::key::beside as key_beside;
+pub use self::parts::{Kept, decider, rehearse};
 use self::parts::{Opened, open_files};
-pub use self::parts::{decider, rehearse};
 use crate::admin::{AdminState, AdminToken};
 use crate::bundle::BundleKeeper;
 use crate::clock::{Clock, SystemClock};
@@ -155,17 +155,8 @@ impl Running {
         };
         let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
         let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
-        let decider = decider(
-            config,
-            &bundle,
-            Arc::clone(&store),
-            key,
-            clock_too,
-            metrics_too,
-            recording.clone(),
-            Arc::new(pins.clone()),
-        )
-        .await?;
+        let kept = Kept { recording: recording.clone(), pins: Arc::new(pins.clone()) };
+        let decider = decider(config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, kept).await?;
         let decider = Arc::new(decider);
 
         let (stop, stopping) = watch::channel(false);

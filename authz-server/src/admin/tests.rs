@@ -5,6 +5,8 @@ use crate::server::Running;
 use crate::server::tests::House;
 use crate::store::{ApprovalReason, ApprovalStore, NewApproval, SqliteStore};
 
+mod pins;
+
 struct Office {
     house: House,
     running: Running,
@@ -13,7 +15,10 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let house = House::new();
+        Self::of(House::new()).await
+    }
+
+    async fn of(house: House) -> Self {
         let running = house.start("").await;
         let file = house.folder.path().join("interdict-approvals.db");
         let clock = std::sync::Arc::new(crate::clock::SystemClock);

@@ -12,8 +12,8 @@ use super::{ConfigArgs, Failure, check_request, small_runtime};
 use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
-use crate::content::pins::NoPins;
 use crate::request::Answer;
+use crate::server::Kept;
 use crate::store::DryStore;
 use crate::telemetry::metrics::Metrics;
 
@@ -70,8 +70,7 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
             key,
             clock,
             metrics,
-            None,
-            Arc::new(NoPins),
+            Kept::default(),
         )
         .await
         .map_err(wrong)?;

@@ -22,6 +22,21 @@ use crate::store::{ApprovalStore, DryStore, SqliteStore};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream_credential::UpstreamCredentials;
 
+/// What decisions leave behind, and what they are held against.
+pub struct Kept {
+    /// Where decisions are recorded; `None`: they leave no evidence.
+    pub recording: Option<Arc<Recording>>,
+    /// Approved definitions.
+    pub pins: Arc<dyn Approved>,
+}
+
+impl Default for Kept {
+    /// Nothing, as in a rehearsal.
+    fn default() -> Self {
+        Self { recording: None, pins: Arc::new(NoPins) }
+    }
+}
+
 /// The parts that decide, without any socket; `interdict check` uses them as well.
 pub async fn decider(
     config: &Config,
@@ -30,8 +45,7 @@ pub async fn decider(
     request_state_key: [u8; 32],
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    recording: Option<Arc<Recording>>,
-    pins: Arc<dyn Approved>,
+    kept: Kept,
 ) -> Result<Decider, ServeError> {
     let settings = Settings {
         limits: interdict_mcp::Limits {
@@ -57,8 +71,8 @@ pub async fn decider(
         clock,
         metrics,
         freshness: bundle.freshness(),
-        pins,
-        recording,
+        pins: kept.pins,
+        recording: kept.recording,
         settings,
     };
     Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
@@ -80,8 +94,7 @@ pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
     if config.approvals.request_state_key_file.is_some() {
         key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
     }
-    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, None, Arc::new(NoPins))
-        .await?;
+    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, Kept::default()).await?;
     Ok(bundle.current().load_full())
 }
 

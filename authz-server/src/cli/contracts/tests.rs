@@ -96,7 +96,8 @@ fn a_servers_words_stay_words() {
     let bundle = load(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut found: Vec<_> = bundle.contracts().map(|contract| contract.tool.clone()).collect();
     let mut expected: Vec<_> = hostile[1..].iter().map(|name| (*name).to_owned()).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     assert!(load(&draft("files", &[])).is_ok());
 }

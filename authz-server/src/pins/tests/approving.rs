@@ -52,7 +52,7 @@ async fn of_many_who_approve_at_once_one_does_and_none_approves_what_was_not_the
     for task in tasks {
         task.await.unwrap();
     }
-    let done = done.lock().unwrap();
+    let done = done.lock().unwrap().clone();
     assert!(done.iter().all(|code| matches!(*code, "" | "pin.settled" | "pin.changed")), "{done:?}");
     assert!(done.iter().filter(|code| code.is_empty()).count() <= 2, "{done:?}");
     let entry = pins.find("mail", EntryKind::Tool, "send").await.unwrap();
