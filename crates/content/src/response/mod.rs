@@ -25,11 +25,8 @@ mod refuse;
 mod report;
 mod stage;
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use interdict_mcp::edit::{Edit, apply};
 use interdict_mcp::json::{Document, JsonError};
@@ -113,13 +110,10 @@ pub struct Treater {
 /// What does not change from message to message.
 #[derive(Debug)]
 struct Rules {
-    detectors: Option<Arc<Detectors>>,
+    detectors: Option<Detectors>,
     key: SessionKey,
     unreadable: Unreadable,
     lists: Option<ListRules>,
-    tools: BTreeSet<String>,
-    /// Made for the first message, as many responses have none.
-    injection: OnceCell<Option<Injection>>,
     answers: Answers,
     max_bytes: usize,
     decision_id: String,
@@ -127,11 +121,7 @@ struct Rules {
 
 impl Rules {
     fn injection(&self) -> Option<&Injection> {
-        let make = || {
-            let rules = self.detectors.as_ref().and_then(|detectors| detectors.injection())?;
-            Some(Injection::new(rules, &self.tools))
-        };
-        self.injection.get_or_init(make).as_ref()
+        self.detectors.as_ref().and_then(Detectors::injection)
     }
 }
 
@@ -142,7 +132,7 @@ impl Treater {
     /// [`RulesError`] if something in them cannot be carried out: the response must then not pass.
     pub fn new(
         rules: &ResponseRules,
-        detectors: Option<Arc<Detectors>>,
+        detectors: Option<Detectors>,
         decision_id: &str,
     ) -> Result<Self, RulesError> {
         if rules.profile.is_some() && detectors.is_none() {
@@ -156,8 +146,6 @@ impl Treater {
                 key,
                 unreadable: rules.unreadable,
                 lists: rules.lists.clone(),
-                tools: rules.tools.clone(),
-                injection: OnceCell::new(),
                 answers: Answers::new(&rules.answers)?,
                 max_bytes: usize::try_from(rules.max_bytes).unwrap_or(usize::MAX),
                 decision_id: decision_id.to_owned(),

@@ -4,6 +4,8 @@ use interdict_mcp::json::{Document, Limits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::rules::{AnswerRules, Over, RowRule};
 
@@ -33,8 +35,11 @@ fn rules() -> ResponseRules {
 }
 
 fn with(rules: &ResponseRules, action: &str) -> Treater {
-    let detectors = Detectors::compile(&profile(action)).unwrap();
-    Treater::new(rules, Some(Arc::new(detectors)), "decision-1").unwrap()
+    let text = profile(action);
+    let profile = Some(crate::definition::digest_text(&text));
+    let rules = ResponseRules { profile, profile_text: Some(text), ..rules.clone() };
+    let detectors = Profiles::new(1).find(&rules).unwrap();
+    Treater::new(&rules, detectors, "decision-1").unwrap()
 }
 
 fn treater(action: &str) -> Treater {
@@ -408,7 +413,13 @@ fn profiles_are_compiled_once_and_the_ones_used_last_are_kept() {
     assert_eq!(other.code, "content.profile_mismatch");
     let first = profiles.find(&ask(Some(&texts[0]), &digests[0])).unwrap().unwrap();
     let again = profiles.find(&ask(None, &digests[0])).unwrap().unwrap();
-    assert!(Arc::ptr_eq(&first, &again));
+    assert!(std::ptr::eq(first.engine(), again.engine()));
+    assert!(std::ptr::eq(first.injection().unwrap(), again.injection().unwrap()));
+    let mut others = ask(None, &digests[0]);
+    others.tools.insert("send_mail".into());
+    let other = profiles.find(&others).unwrap().unwrap();
+    assert!(std::ptr::eq(first.engine(), other.engine()));
+    assert!(!std::ptr::eq(first.injection().unwrap(), other.injection().unwrap()));
     profiles.find(&ask(Some(&texts[1]), &digests[1])).unwrap();
     profiles.find(&ask(None, &digests[0])).unwrap();
     profiles.find(&ask(Some(&texts[2]), &digests[2])).unwrap();
