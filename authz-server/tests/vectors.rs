@@ -105,7 +105,8 @@ fn different(seen: &Outcome, expect: &Expect, bodies: &[Vec<u8>]) -> Option<Stri
 fn is_like(body: &str, text: &str) -> bool {
     let (first, rest) = text.split_once('*').map_or((text, None), |(first, rest)| (first, Some(rest)));
     body.match_indices(first).any(|(at, _)| {
-        let behind = body[at + first.len()..].trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
+        let behind = body.get(at + first.len()..).unwrap_or_default();
+        let behind = behind.trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
         rest.is_none_or(|rest| behind.starts_with(rest))
     })
 }

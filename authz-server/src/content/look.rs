@@ -216,8 +216,9 @@ impl Look<'_> {
                 tokens.iter().any(|token| token.start <= span.start && span.end <= token.end)
             })
         };
-        let counts = |finding: &Finding| !(ours && place::is_in_our_round(finding)) && !in_token(finding);
-        (scan.findings.into_iter().filter(counts).collect(), scan.incomplete)
+        let is_none = |finding: &Finding| in_token(finding) || (ours && place::is_in_our_round(finding));
+        let findings = scan.findings.into_iter().filter(|finding| !is_none(finding));
+        (findings.collect(), scan.incomplete)
     }
 
     /// Tokens in the arguments: where they stand. Those of classes that this server may see are turned back.

@@ -234,11 +234,11 @@ impl Decider {
             Err(Refused(code, text)) => return Err(refuse(code, text, trace)),
         }
         self.content.goes_on(call.content);
-        if let Reading::Message(message) = call.reading {
-            if message.method() == Some(Method::Initialize) {
-                let declared = message.declares_url_elicitation();
-                self.capabilities.note(&call.identity.agent_id, call.server_id, declared);
-            }
+        if let Reading::Message(message) = call.reading
+            && message.method() == Some(Method::Initialize)
+        {
+            let declared = message.declares_url_elicitation();
+            self.capabilities.note(&call.identity.agent_id, call.server_id, declared);
         }
         Ok(pass)
     }

@@ -128,10 +128,8 @@ impl Clearing {
             && (rule.servers.is_some() || rule.tools.is_some());
         let meant = |class: &str, family: &str| rule.classes.iter().any(|name| means(name, class, family));
         let classes = families.iter().filter(|(class, family)| meant(class, family));
-        clears.then(|| Self {
-            rule: rule.clone(),
-            classes: classes.map(|(class, _)| class.clone()).collect(),
-        })
+        clears
+            .then(|| Self { rule: rule.clone(), classes: classes.map(|(class, _)| class.clone()).collect() })
     }
 
     pub(super) fn fits(&self, server: &str, tool: Option<&str>, class: &str) -> bool {
