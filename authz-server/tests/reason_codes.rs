@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const STAGES: [&str; 10] =
-    ["parse", "http", "identity", "registry", "content", "bundle", "approval", "enforcer", "audit", "internal"];
+const STAGES: [&str; 12] = [
+    "parse", "http", "identity", "registry", "content", "tool", "pin", "bundle", "approval", "enforcer",
+    "audit", "internal",
+];
 
 /// Key paths of the configuration look like codes and are none.
 const KEYS: [&str; 5] = [
@@ -22,9 +24,10 @@ const KEYS: [&str; 5] = [
 #[test]
 fn every_reason_code_in_the_source_is_documented() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let documented: String = ["docs/reason-codes.md", "docs/identity.md", "docs/bundles.md"]
-        .map(|page| fs::read_to_string(project.join(page)).unwrap())
-        .concat();
+    let documented: String =
+        ["docs/reason-codes.md", "docs/identity.md", "docs/bundles.md", "docs/admin-api.md"]
+            .map(|page| fs::read_to_string(project.join(page)).unwrap())
+            .concat();
     let mut codes = BTreeSet::new();
     for room in ["crates/mcp/src", "filter/src", "authz-server/src"] {
         for file in sources(&project.join(room)) {
