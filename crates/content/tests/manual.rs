@@ -2,6 +2,9 @@
 //!
 //! `INTERDICT_WRITE_DOCS=1` writes the figures anew.
 
+// Helpers outside of test functions fail a test the same way as the tests themselves.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
