@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: build ## A short story: one call allowed, one denied, one held for a person, and proof of it
+demo: build ## A short story: calls allowed, denied, held for a person and redacted, and proof of it
 	@tests/setup.sh demo
 	@$(PYTHON) demo/run.py
 
