@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,6 +25,10 @@ async def step(session: ClientSession, wanted: dict[str, Any]) -> dict[str, Any]
     try:
         if wanted.get("list"):
             return {"tools": await names(session)}
+        if "until" in wanted:
+            while not Path(wanted["until"]).exists():
+                await anyio.sleep(0.02)
+            return {}
         if "prompt" in wanted:
             got = await session.get_prompt(wanted["prompt"], wanted.get("arguments"))
             return {"result": got.model_dump(mode="json", by_alias=True, exclude_none=True)}

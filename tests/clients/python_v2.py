@@ -1,13 +1,14 @@
 """Official Python SDK, current major (mcp 2.x). Reads a script as JSON on standard input, prints what its caller saw.
 
 Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a version, "elicit": bool or what a form is filled with,
-"steps": [{"call": tool, "arguments": {...}, "meta"?: {...}} | {"prompt": name, "arguments": {...}} | {"list": true}]}`;
-a list is read to its last page.
+"steps": [{"call": tool, "arguments": {...}, "meta"?: {...}} | {"prompt": name, "arguments": {...}} | {"list": true}
+| {"until": file}]}`; a list is read to its last page, and `until` waits for a file.
 Output: `{"connected", "error"?, "version"?, "instructions"?, "logs"?, "steps": [{"result"|"tools"|"error": ...}]}`.
 """
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -31,6 +32,10 @@ async def step(client: Client, wanted: dict[str, Any]) -> dict[str, Any]:
     try:
         if wanted.get("list"):
             return {"tools": await names(client)}
+        if "until" in wanted:
+            while not Path(wanted["until"]).exists():
+                await anyio.sleep(0.02)
+            return {}
         if "prompt" in wanted:
             got = await client.get_prompt(wanted["prompt"], wanted.get("arguments"))
             return {"result": got.model_dump(mode="json", by_alias=True, exclude_none=True)}

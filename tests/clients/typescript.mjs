@@ -1,7 +1,7 @@
 // Official TypeScript SDK; `v1` (@modelcontextprotocol/sdk) or `v2` (@modelcontextprotocol/client) by its first argument.
 // The second is the node_modules folder; input and output as in `python_v2.py`.
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const [major, modules] = process.argv.slice(2);
@@ -61,7 +61,10 @@ try {
   for (const wanted of script.steps) {
     try {
       if (wanted.list) seen.steps.push({ tools: await names() });
-      else if (wanted.prompt) seen.steps.push({ result: await client.getPrompt({ name: wanted.prompt, arguments: wanted.arguments ?? {} }) });
+      else if (wanted.until) {
+        while (!existsSync(wanted.until)) await new Promise((resolve) => setTimeout(resolve, 20));
+        seen.steps.push({});
+      } else if (wanted.prompt) seen.steps.push({ result: await client.getPrompt({ name: wanted.prompt, arguments: wanted.arguments ?? {} }) });
       else seen.steps.push({ result: await client.callTool({ name: wanted.call, arguments: wanted.arguments ?? {}, ...(wanted.meta ? { _meta: wanted.meta } : {}) }) });
     } catch (error) {
       seen.steps.push({ error: described(error) });

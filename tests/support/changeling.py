@@ -1,8 +1,8 @@
 """A real MCP server on the official SDK, in both eras, that is what a file says at this very moment.
 
-`python -m support.changeling FILE LOG [--json]` serves `support.content.Script` as JSON: tools on pages, prompts,
-instructions, and what calls are answered with. It logs what it was given, one JSON line per call, and prints
-`listening on PORT` when it is ready.
+`python -m support.changeling FILE LOG` serves `support.content.Script`: tools on pages, prompts, instructions, and what
+calls are answered with; at `/mcp` over event streams, at `/json` as JSON. It logs what it was given, one JSON line per
+call, and prints `listening on PORT` when it is ready.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from starlette.applications import Starlette
 
 Context = ServerRequestContext[Any]
 
@@ -27,7 +30,7 @@ class Changeling:
     def __init__(self, file: Path, log: Path) -> None:
         self._file = file
         self._log = log.open("a", buffering=1)
-        self._server: Server[Any]
+        self._servers: list[Server[Any]] = []
 
     def _script(self) -> dict[str, Any]:
         return json.loads(self._file.read_text())
@@ -38,7 +41,8 @@ class Changeling:
     async def list_tools(self, _context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         script = self._script()
         pages = script["pages"]
-        self._server.instructions = script["instructions"]
+        for server in self._servers:
+            server.instructions = script["instructions"]
         at = int(params.cursor) if params and params.cursor else 0
         tools = [types.Tool.model_validate(tool) for tool in pages[at]]
         return types.ListToolsResult(tools=tools, next_cursor=str(at + 1) if at + 1 < len(pages) else None)
@@ -86,8 +90,8 @@ class Changeling:
         asked = types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
         return types.InputRequiredResult(input_requests={"said": asked})
 
-    async def serve(self, as_json: bool) -> None:
-        self._server = Server(
+    def _serving(self) -> Server[Any]:
+        return Server(
             "changeling",
             version="1",
             instructions=self._script()["instructions"],
@@ -96,12 +100,23 @@ class Changeling:
             on_list_prompts=self.list_prompts,
             on_get_prompt=self.get_prompt,
         )
+
+    async def serve(self) -> None:
+        self._servers = [self._serving(), self._serving()]
+        streamed = self._servers[0].streamable_http_app()
+        whole = self._servers[1].streamable_http_app(streamable_http_path="/json", json_response=True)
+
+        @asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            async with streamed.router.lifespan_context(streamed), whole.router.lifespan_context(whole):
+                yield
+
         listener = socket.create_server(("127.0.0.1", 0))
         print(f"listening on {listener.getsockname()[1]}", flush=True)
-        app = self._server.streamable_http_app(json_response=as_json)
+        app = Starlette(routes=[*streamed.routes, *whole.routes], lifespan=lifespan)
         config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
 if __name__ == "__main__":
-    asyncio.run(Changeling(Path(sys.argv[1]), Path(sys.argv[2])).serve("--json" in sys.argv))
+    asyncio.run(Changeling(Path(sys.argv[1]), Path(sys.argv[2])).serve())

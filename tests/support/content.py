@@ -192,7 +192,7 @@ class Script:
 class Changeling(ToolServer):
     """`support.changeling` as a process; `play` changes what it is."""
 
-    def __init__(self, folder: Path, script: Script, *, as_json: bool = False) -> None:
+    def __init__(self, folder: Path, script: Script) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "script.json"
         self._log = folder / "given.jsonl"
@@ -205,7 +205,6 @@ class Changeling(ToolServer):
                 "support.changeling",
                 self._file,
                 self._log,
-                *(["--json"] if as_json else []),
             ],
             folder / "changeling.log",
             env={"PYTHONPATH": str(paths.TESTS), "PYTHONUNBUFFERED": "1"},
