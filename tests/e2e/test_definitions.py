@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytest
 
 from support import clients, content, mcp
 from support import interdict as decision_point
-from support.clients import Sdk
 from support.content import Changeling, Script, contract, tool
 from support.evidence import Audit
 from support.planted import Planted
@@ -30,16 +30,21 @@ INSTRUCTIONS = "Answer in whole sentences."
 class Market:
     """A server's definitions through Envoy, and what a person does about them."""
 
-    def __init__(self, running: Stack, server: Changeling) -> None:
+    def __init__(self, running: Stack, server: Changeling, name: str, path: str) -> None:
         self.running = running
         self.server = server
+        self.name = name
+        self.path = path
         self.interdict = running.interdict
         self._idents = iter(range(1, 1_000_000))
 
-    def ask(self, method: str, params: dict[str, Any] | None = None, agent: str = "alice") -> httpx.Response:
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> httpx.Response:
         """One request of the modern era, which needs no session."""
         body = mcp.request(next(self._idents), method, params, era=mcp.MODERN)
-        return self.running.post(body, token=self.running.token(agent), era=mcp.MODERN)
+        return self.running.post(body, token=self.token(), era=mcp.MODERN, path=self.path)
+
+    def token(self) -> str:
+        return self.running.token("alice", resource(self.name))
 
     def result(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         message = read(self.ask(method, params))
@@ -80,7 +85,7 @@ class Market:
     def reviewed(self, name: str, kind: str = "tool") -> dict[str, Any] | None:
         """What waits for a person under this name."""
         which = ["--kind", kind, *(["--name", name] if name else [])]
-        page = json.loads(self.command("pins", "review", "--server", "tools", *which, "--json"))
+        page = json.loads(self.command("pins", "review", "--server", self.name, *which, "--json"))
         return next((entry for entry in page["pins"] if entry["name"] == name and "seen" in entry), None)
 
     def wait_review(self, name: str, kind: str = "tool") -> dict[str, Any]:
@@ -90,7 +95,7 @@ class Market:
         """What a person does who has read the review."""
         digest = self.wait_review(name, kind)["seen"]["digest"]
         which = ["--kind", kind, *(["--name", name] if name else [])]
-        self.command("pins", "approve", "--server", "tools", *which, "--digest", digest, "--by", "pat")
+        self.command("pins", "approve", "--server", self.name, *which, "--digest", digest, "--by", "pat")
 
     def pin(self, *tools: dict[str, Any], page: int = 0) -> None:
         """Offers tools and has them approved."""
@@ -122,37 +127,50 @@ def planted() -> Planted:
     return Planted(__name__)
 
 
-def start(folder: Path, mode: str, pinning: str, *, as_json: bool) -> Iterator[Market]:
+def resource(name: str) -> str:
+    return f"https://{name}.test/mcp"
+
+
+@dataclass
+class Fair:
+    """The same server twice: a person approves what it has at one address, first use what it has at the other."""
+
+    careful: Market
+    trusting: Market
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=["call", "split"])
+def fair(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fair]:
+    """Lists come over an event stream from `/mcp` and as JSON from `/json`."""
     script = Script(
         pages=[[tool("first")], [tool("last")]],
         prompts=[{"name": "letter", "description": "A letter."}],
         instructions=INSTRUCTIONS,
     )
-    contracts = [contract("account", ["read"], output={"undeclared": "drop"})]
-    with Changeling(folder / f"{mode}-{pinning}-server", script, as_json=as_json) as server:
+    paths = ("/mcp", "/json") if request.param == "call" else ("/json", "/mcp")
+    entries = [
+        decision_point.server(name, paths=[path], resource=resource(name), tool_pinning=pinning)
+        for name, path, pinning in zip(("careful", "trusting"), paths, ("approve_first", "trust_first"), strict=True)
+    ]
+    contracts = [contract("account", ["read"], server="careful", output={"undeclared": "drop"})]
+    own = folder / request.param
+    with Changeling(folder / f"{request.param}-server", script) as server:
         with content.running(
-            mode,
-            folder / f"{mode}-{pinning}",
-            server.address,
-            CONTENT,
-            servers=[decision_point.server(tool_pinning=pinning)],
-            agents=AGENTS,
-            contracts=contracts,
+            request.param, own, server.address, CONTENT, servers=entries, agents=AGENTS, contracts=contracts
         ) as running:
-            yield Market(running, server)
+            careful, trusting = (Market(running, server, entry["id"], entry["paths"][0]) for entry in entries)
+            yield Fair(careful, trusting, own)
 
 
-@pytest.fixture(scope="module", params=["call-SSE", "split-JSON"])
-def market(request: pytest.FixtureRequest, folder: Path) -> Iterator[Market]:
-    """A person approves first. Lists come over an event stream, and as JSON."""
-    mode, form = request.param.split("-")
-    yield from start(folder, mode, "approve_first", as_json=form == "JSON")
+@pytest.fixture
+def market(fair: Fair) -> Market:
+    return fair.careful
 
 
-@pytest.fixture(scope="module")
-def trusting(folder: Path) -> Iterator[Market]:
-    """First use approves."""
-    yield from start(folder, "call", "trust_first", as_json=False)
+@pytest.fixture
+def trusting(fair: Fair) -> Market:
+    return fair.trusting
 
 
 def test_nothing_is_shown_or_called_before_somebody_approved_it(market: Market) -> None:
@@ -221,7 +239,7 @@ def test_a_rug_that_is_pulled_takes_the_tool_away_until_somebody_looked(what: st
     assert market.call(name, {"x": "y"}) == "tool.drift"
     assert market.server.given() == [], "it never got there"
     if what == "one character of the description":
-        shown = market.command("pins", "review", "--server", "tools", "--tool", name)
+        shown = market.command("pins", "review", "--server", market.name, "--tool", name)
         assert '-  "description": "A tool of the tests.",' in shown, shown
         assert '+  "description": "A tool of the tests!",' in shown
         assert "U+0021" in shown, "one letter is easily missed"
@@ -241,7 +259,17 @@ def test_an_approval_of_one_definition_is_none_of_the_next(market: Market) -> No
         lambda: (market.reviewed("meadow") or {})["seen"]["digest"] != digest or None, "the newer definition"
     )
     done = content.command(
-        market.interdict, "pins", "approve", "--server", "tools", "--tool", "meadow", "--digest", digest, "--by", "pat"
+        market.interdict,
+        "pins",
+        "approve",
+        "--server",
+        market.name,
+        "--tool",
+        "meadow",
+        "--digest",
+        digest,
+        "--by",
+        "pat",
     )
     assert done.returncode != 0, done.stdout
     assert "meadow" not in market.listed()
@@ -251,7 +279,7 @@ def test_an_approval_of_one_definition_is_none_of_the_next(market: Market) -> No
 def test_what_a_person_revokes_is_gone(market: Market) -> None:
     """D6."""
     market.pin(tool("needle"))
-    market.command("pins", "revoke", "--server", "tools", "--tool", "needle", "--by", "pat")
+    market.command("pins", "revoke", "--server", market.name, "--tool", "needle", "--by", "pat")
     assert "needle" not in market.listed()
     assert market.call("needle") == "tool.drift"
 
@@ -278,7 +306,7 @@ def test_a_tool_that_gives_orders_is_hidden_and_shown_to_a_reviewer_as_suspiciou
     assert poisoned["name"] not in market.listed()
     waiting = market.wait_review(poisoned["name"])
     assert waiting["suspicions"], waiting
-    shown = market.command("pins", "review", "--server", "tools", "--tool", poisoned["name"])
+    shown = market.command("pins", "review", "--server", market.name, "--tool", poisoned["name"])
     assert "SUSPICIOUS" in shown
     assert HIDDEN not in shown, "what is not visible is written out"
     assert market.call(poisoned["name"]) == "tool.unpinned"
@@ -290,8 +318,8 @@ def test_all_at_once_leaves_out_what_is_suspicious(market: Market) -> None:
     market.listed()
     market.wait_review("rocket")
     market.wait_review("saddle")
-    page = json.loads(market.command("pins", "review", "--server", "tools", "--json"))
-    market.command("pins", "approve", "--server", "tools", "--all", "--digest", page["all"], "--by", "pat")
+    page = json.loads(market.command("pins", "review", "--server", market.name, "--json"))
+    market.command("pins", "approve", "--server", market.name, "--all", "--digest", page["all"], "--by", "pat")
     names = market.listed()
     assert "rocket" in names
     assert "saddle" not in names
@@ -424,36 +452,55 @@ def test_a_structured_answer_is_what_the_approved_schema_says(market: Market) ->
 # === SDK clients ===
 
 
-@pytest.mark.parametrize("sdk", clients.all_clients(), ids=str)
-def test_a_client_sees_what_was_approved_and_nothing_of_a_pulled_rug(sdk: Sdk, market: Market) -> None:
-    """D6: in every era, page by page, over JSON and SSE."""
-    name = f"sdk_{sdk.name.replace('-', '_')}"
-    market.pin(tool(name), page=1)
-    script = [{"list": True}, {"call": name, "arguments": {"x": "y"}}]
-    before = sdk.run(market.running.url, script, token=market.running.token())
-    assert name in before.steps[0]["tools"], f"{before}\n{market.running.tail()}"
-    assert before.text(1) == "done"
-    market.offer(tool(name, "A tool of the tests!"), page=1)
-    after = sdk.run(market.running.url, script, token=market.running.token())
-    assert name not in after.steps[0]["tools"], f"{after}\n{market.running.tail()}"
-    market.wait_review(name)
-    denied = sdk.run(market.running.url, script[1:], token=market.running.token())
-    assert "tool.drift" in str(denied.steps[0]), f"{denied}\n{market.running.tail()}"
+SDKS = {sdk.name: sdk for sdk in clients.all_clients()}
+FEW = ("python-2-modern", "typescript-1")
+ways = pytest.mark.parametrize("name", SDKS)
 
 
-@pytest.mark.parametrize("sdk", clients.all_clients(), ids=str)
-def test_where_first_use_approves_a_client_calls_right_after_listing(sdk: Sdk, trusting: Market) -> None:
+@ways
+def test_a_client_is_shown_nothing_any_more_when_the_rug_is_pulled(name: str, market: Market, folder: Path) -> None:
+    """D6: in the middle of its session, in every era, on the second page, over JSON and SSE."""
+    if market.running.mode == "split" and name not in FEW:
+        pytest.skip("this client was seen in the other mode")
+    own = f"sdk_{name.replace('-', '_')}"
+    market.pin(tool(own), page=1)
+    market.server.forget()
+    pulled, looked = folder / f"{market.running.mode}-{name}-pulled", folder / f"{market.running.mode}-{name}-looked"
+    call = {"call": own, "arguments": {"x": "y"}}
+    steps = [{"list": True}, call, {"until": str(pulled)}, {"list": True}, {"until": str(looked)}, call]
+    client = SDKS[name].start(market.running.envoy.url(market.path), steps, token=market.token())
+    try:
+        Audit.wait_until(lambda: market.server.given() or None, "call of the tool", 30)
+        market.offer(tool(own, "A tool of the tests!"), page=1)
+        pulled.touch()
+        market.wait_review(own)
+    finally:
+        looked.touch()
+        pulled.touch()
+        seen = client.finish()
+    told = f"{seen}\n{market.running.tail()}"
+    assert own in seen.steps[0]["tools"], told
+    assert seen.text(1) == "done", told
+    assert own not in seen.steps[3]["tools"], told
+    assert "tool.drift" in str(seen.steps[5]), told
+    assert len(market.server.given()) == 1
+
+
+@ways
+def test_where_first_use_approves_a_client_calls_right_after_listing(name: str, trusting: Market) -> None:
     """D6: and from then on a change is a change."""
-    name = f"trust_{sdk.name.replace('-', '_')}"
-    trusting.offer(tool(name), page=1)
-    script = [{"list": True}, {"call": name, "arguments": {"x": "y"}}]
-    seen = sdk.run(trusting.running.url, script, token=trusting.running.token())
-    assert name in seen.steps[0]["tools"], f"{seen}\n{trusting.running.tail()}"
+    if trusting.running.mode == "split" and name not in FEW:
+        pytest.skip("this client was seen in the other mode")
+    own = f"trust_{name.replace('-', '_')}"
+    trusting.offer(tool(own), page=1)
+    script = [{"list": True}, {"call": own, "arguments": {"x": "y"}}]
+    seen = SDKS[name].run(trusting.running.envoy.url(trusting.path), script, token=trusting.token())
+    assert own in seen.steps[0]["tools"], f"{seen}\n{trusting.running.tail()}"
     assert seen.text(1) == "done", f"{seen}\n{trusting.running.tail()}"
-    trusting.offer(tool(name, "A tool of the tests!"), page=1)
-    assert name not in trusting.listed()
-    trusting.wait_review(name)
-    assert trusting.call(name) == "tool.drift"
+    trusting.offer(tool(own, "A tool of the tests!"), page=1)
+    assert own not in trusting.listed()
+    trusting.wait_review(own)
+    assert trusting.call(own) == "tool.drift"
 
 
 def test_first_use_approves_nothing_that_nobody_listed_or_that_gives_orders(trusting: Market) -> None:
@@ -476,7 +523,7 @@ def test_what_happened_to_definitions_is_on_record(market: Market) -> None:
     market.offer(tool("village", "A tool of the tests!"))
     market.listed()
     market.wait_review("village")
-    market.command("pins", "revoke", "--server", "tools", "--tool", "village", "--by", "pat")
+    market.command("pins", "revoke", "--server", market.name, "--tool", "village", "--by", "pat")
     events = [body["event"] for body in content.records(market.interdict, "pin") if body["name"] == "village"]
     assert events == ["seen", "approved", "drift", "revoked"]
 
@@ -493,7 +540,8 @@ def test_what_was_approved_outlives_a_restart(market: Market) -> None:
     assert "window" not in market.listed()
 
 
-def test_no_value_is_in_any_store_log_or_metric(market: Market, folder: Path, planted: Planted) -> None:
+def test_no_value_is_in_any_store_log_or_metric(fair: Fair, planted: Planted) -> None:
     """D3: that of the pins included."""
-    assert list(market.interdict.folder.glob("interdict-pins.db*")), "nothing was searched"
-    content.search(market.running, folder / f"{market.running.mode}-approve_first", planted)
+    running = fair.careful.running
+    assert list(running.interdict.folder.glob("interdict-pins.db*")), "nothing was searched"
+    content.search(running, fair.folder, planted)
