@@ -7,8 +7,8 @@
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
 //! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half; only a large message
-//! may have to wait for its turn before it is judged, and a call of an unknown tool for the report of the list it is on. The verdict leaves when its record is committed, not before
-//! ([`answer`]).
+//! may have to wait for its turn before it is judged, and a call of an unknown tool for the report of the list that it is
+//! on. The verdict leaves when its record is committed, not before ([`answer`]).
 
 mod answer;
 mod content;
