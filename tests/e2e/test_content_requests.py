@@ -339,18 +339,26 @@ def test_a_token_that_was_tampered_with_is_plain_text(
     assert one(canary)["params"]["arguments"]["x"] == forged
 
 
+@pytest.mark.parametrize("session", ["one session", "a session for each call"])
 def test_a_value_in_two_calls_is_found_in_the_second(
-    running: Stack, canary: Canary, planted: Planted, agent: str
+    session: str, running: Stack, canary: Canary, planted: Planted, agent: str
 ) -> None:
-    """D1: nobody who has both texts has the value."""
+    """D1: nobody who has both texts has the value, and beginning anew helps nobody."""
     first, second = halves(planted.pan())
-    token = running.token(agent)
-    running.post(mcp.call(1, "write", {"name": "a", "text": f"it is {first}"}), token=token)
-    answer = running.post(mcp.call(2, "write", {"name": "a", "text": f"{second} is it"}), token=token)
+    token, anew = running.token(agent), session == "a session for each call"
+
+    def write(ident: int, text: str) -> None:
+        body = mcp.call(ident, "write", {"name": "a", "text": text})
+        own = [("mcp-session-id", f"session-{ident}")] if anew else []
+        running.post(body, headers=[*mcp.headers(body, token=token), *own])
+
+    write(1, f"it is {first}")
+    write(2, f"{second} is it")
     texts = [json.loads(body)["params"]["arguments"]["text"] for body in arrived(canary)]
     assert texts[0] == f"it is {first}"
-    assert second not in "".join(texts[1:]), f"{answer.text}\n{running.tail()}"
-    assert len(texts) == 2 and MARK.search(texts[1]), f"{texts} {answer.text}"
+    assert second not in "".join(texts[1:]), f"{texts}\n{running.tail()}"
+    assert len(texts) == 2, texts
+    assert MARK.search(texts[1])
 
 
 def test_the_same_half_in_another_tool_or_session_is_nothing(running: Stack, canary: Canary, planted: Planted) -> None:
@@ -432,14 +440,17 @@ def test_the_record_counts_classes(running: Stack, canary: Canary, planted: Plan
     assert found["redacted"] == 1
 
 
-def test_no_value_is_in_any_store_log_or_metric(running: Stack, folder: Path, planted: Planted) -> None:
+def test_no_value_is_in_any_store_log_or_metric(running: Stack, folder: Path, planted: Planted, agent: str) -> None:
     """D3: whatever came of the calls before."""
+    running.post(mcp.call(1, "pay", {"x": planted.pan()}), token=running.token(agent))
     content.search(running, folder / running.mode, planted)
 
 
 def test_no_value_is_in_any_store_log_or_metric_of_the_others(
-    native: Stack, spoken: Stack, folder: Path, planted: Planted
+    native: Stack, spoken: Stack, folder: Path, planted: Planted, agent: str
 ) -> None:
     """D3."""
+    native.post(mcp.call(1, "pay", {"x": planted.pan()}), token=native.token(agent))
+    spoken.post(mcp.call(1, "note", {"x": planted.pan()}, era=mcp.MODERN), token=spoken.token(agent), era=mcp.MODERN)
     content.search(native, folder / "native", planted)
     content.search(spoken, folder / "spoken", planted)

@@ -100,11 +100,19 @@ class Asking:
         self._agent = agent
 
     def __call__(
-        self, segments: Answer, tool: str = "lookup", *, path: str = "/mcp", audience: str = decision_point.RESOURCE
+        self,
+        segments: Answer,
+        tool: str = "lookup",
+        *,
+        path: str = "/mcp",
+        audience: str = decision_point.RESOURCE,
+        session: str | None = None,
     ) -> httpx.Response:
         self._server.answers[path] = segments
-        token = self.running.token(self._agent, audience)
-        return self.running.post(mcp.call(1, tool, {"x": "y"}), token=token, path=path)
+        body = mcp.call(1, tool, {"x": "y"})
+        headers = mcp.headers(body, token=self.running.token(self._agent, audience))
+        own = [("mcp-session-id", session)] if session else []
+        return self.running.post(body, headers=[*headers, *own], path=path)
 
     def decision(self) -> dict[str, Any]:
         return content.records(self.running.interdict, "decision")[-1]
@@ -326,11 +334,12 @@ def test_an_answer_that_gives_orders_is_kept_for_a_reviewer_and_the_session_is_h
 
 
 def test_a_hostile_answer_of_one_server_holds_for_calls_to_another(ask: Asking) -> None:
-    """D4, A18: what one server says is carried out at another."""
-    ask(whole(answer(ORDERS["a chat template"])))
+    """D4, A18: what one server says is carried out at another, and every server has sessions of its own."""
+    ask(whole(answer(ORDERS["a chat template"])), session="here")
     ask.outcome()
-    asked = messages(ask(whole(answer("fine")), "send", path="/mail", audience=MAIL))[0]
-    assert asked["error"]["code"] == -31409, f"{asked}\n{ask.running.tail()}"
+    for path, audience, session in (("/mail", MAIL, "there"), ("/mcp", decision_point.RESOURCE, "begun-anew")):
+        got = ask(whole(answer("fine")), "send", path=path, audience=audience, session=session)
+        assert messages(got)[0].get("error", {}).get("code") == -31409, f"{got.text}\n{ask.running.tail()}"
 
 
 BENIGN = [
@@ -435,11 +444,16 @@ def test_a_client_notices_nothing_but_the_marks(
     assert not streamed or sdk.modern or "python" not in sdk.name or seen.report["logs"]
 
 
-def test_no_value_is_in_any_store_log_or_metric(running: Stack, folder: Path, planted: Planted) -> None:
+def test_no_value_is_in_any_store_log_or_metric(ask: Asking, folder: Path, planted: Planted) -> None:
     """D3: whatever came of the answers before."""
-    content.search(running, folder / running.mode, planted)
+    ask(whole(answer(planted.pan())))
+    content.search(ask.running, folder / ask.running.mode, planted)
 
 
-def test_no_value_is_in_any_store_log_or_metric_behind_sdks(spoken: Stack, folder: Path, planted: Planted) -> None:
+def test_no_value_is_in_any_store_log_or_metric_behind_sdks(
+    spoken: Stack, folder: Path, planted: Planted, agent: str
+) -> None:
     """D3."""
+    body = mcp.call(1, "lookup", {"x": planted.pan()}, era=mcp.MODERN)
+    spoken.post(body, token=spoken.token(agent), era=mcp.MODERN)
     content.search(spoken, folder / "spoken", planted)

@@ -18,7 +18,7 @@ from support.evidence import Audit
 from support.planted import Planted
 from support.stack import Stack
 
-AGENTS = ["alice", "bob"]
+AGENTS = ["alice", content.READER]
 CONTENT: dict[str, Any] = {
     "rules": [{"classes": ["card"], "direction": "request", "action": "redact"}],
     "injection": content.QUARANTINE,
@@ -38,29 +38,29 @@ class Market:
         self.interdict = running.interdict
         self._idents = iter(range(1, 1_000_000))
 
-    def ask(self, method: str, params: dict[str, Any] | None = None) -> httpx.Response:
+    def ask(self, method: str, params: dict[str, Any] | None = None, agent: str = "alice") -> httpx.Response:
         """One request of the modern era, which needs no session."""
         body = mcp.request(next(self._idents), method, params, era=mcp.MODERN)
-        return self.running.post(body, token=self.token(), era=mcp.MODERN, path=self.path)
+        return self.running.post(body, token=self.token(agent), era=mcp.MODERN, path=self.path)
 
-    def token(self) -> str:
-        return self.running.token("alice", resource(self.name))
+    def token(self, agent: str = "alice") -> str:
+        return self.running.token(agent, resource(self.name))
 
-    def result(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        message = read(self.ask(method, params))
+    def result(self, method: str, params: dict[str, Any] | None = None, agent: str = "alice") -> dict[str, Any]:
+        message = read(self.ask(method, params, agent))
         assert "result" in message, f"{message}\n{self.running.tail()}"
         found: dict[str, Any] = message["result"]
         return found
 
-    def listed(self) -> list[str]:
+    def listed(self, agent: str = "alice") -> list[str]:
         """The tools of all pages, as the agent sees them."""
         names: list[str] = []
-        page = self.result("tools/list")
+        page = self.result("tools/list", agent=agent)
         while True:
             names += [entry["name"] for entry in page["tools"]]
             if "nextCursor" not in page:
                 return names
-            page = self.result("tools/list", {"cursor": page["nextCursor"]})
+            page = self.result("tools/list", {"cursor": page["nextCursor"]}, agent)
 
     def call(self, name: str, arguments: dict[str, Any] | None = None) -> str:
         """The reason why a call was refused, or `none`."""
@@ -191,6 +191,15 @@ def test_a_list_is_not_kept_for_others_or_for_long(market: Market) -> None:
     page = market.result("tools/list")
     assert page["cacheScope"] == "private"
     assert page["ttlMs"] <= 60_000
+
+
+def test_a_list_is_what_this_agent_may_call(market: Market) -> None:
+    """D6: on every page; and what is not on it cannot be called."""
+    assert market.listed() == ["first", "last"]
+    assert market.listed(content.READER) == ["first"]
+    denied = market.ask("tools/call", {"name": "last", "arguments": {}}, content.READER)
+    assert reason(denied) == "policy.no_allow"
+    assert reason(market.ask("tools/call", {"name": "first", "arguments": {}}, content.READER)) == "none"
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -543,5 +552,6 @@ def test_what_was_approved_outlives_a_restart(market: Market) -> None:
 def test_no_value_is_in_any_store_log_or_metric(fair: Fair, planted: Planted) -> None:
     """D3: that of the pins included."""
     running = fair.careful.running
+    fair.careful.call("first", {"x": planted.pan()})
     assert list(running.interdict.folder.glob("interdict-pins.db*")), "nothing was searched"
     content.search(running, fair.folder, planted)

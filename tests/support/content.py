@@ -29,6 +29,8 @@ PATTERNS = [
 ]
 """Classes of the operator's own; `support.planted` makes values of them."""
 
+READER = "reader"
+
 COUNTED = "TKT-"
 """How values begin that are only counted: nothing hides them from the operator."""
 
@@ -67,7 +69,8 @@ def running(
     intercepted: Sequence[str] = (),
     **more: Any,
 ) -> Iterator[Stack]:
-    """The default policies, one role that may use `tools`, and everything logged that can be."""
+    """The default policies, agents that may use `tools`, and everything logged that can be. The agent `READER`, if it is
+    among them, may only call the tool `first`."""
     enforcement = "split" if mode == "split" else "native"
     entries = [{"enforcement": enforcement, **entry} for entry in servers or [decision_point.server()]]
     everything = {
@@ -76,12 +79,14 @@ def running(
         "resources": {"*": [""]},
         "methods": ["completion/complete"],
     }
-    data: dict[str, Any] = {"roles": {"tester": everything}}
+    data: dict[str, Any] = {"roles": {"tester": everything, READER: {"tools": {"*": ["first"]}}}}
     if content is not None:
         data["content"] = content
 
     def policy(issuer: str) -> Bundle:
         basis = decision_point.bundle(issuer, servers=entries, agents=agents)
+        for agent in basis.agents:
+            agent["roles"] = [READER] if agent["id"] == READER else agent["roles"]
         return ContentBundle(
             basis.agents, basis.servers, {"denied": [], "intercepted": list(intercepted)}, _rules(), data, contracts
         )
@@ -163,7 +168,7 @@ def approval(interdict: Interdict, ident: str) -> str:
 
 def unsealed(interdict: Interdict) -> str:
     """What the operator sees of the newest decisions when they open their inputs."""
-    decisions = [body["decision_id"] for body in records(interdict, "decision")][-20:]
+    decisions = [body["decision_id"] for body in records(interdict, "decision")][-8:]
     shown = [interdict.command("audit", "show", ident, "--arguments") for ident in decisions]
     assert all(code == 0 for code, _ in shown), shown
     return "\n".join(text for _, text in shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import random
 import string
@@ -62,7 +63,8 @@ class Planted:
         return [(file, value) for file in files for value in self.found_in(file.read_bytes())]
 
 
-def spellings(value: str) -> set[bytes]:
+@functools.cache
+def spellings(value: str) -> frozenset[bytes]:
     """How a value may have been written down by something that did not mean to."""
     plain = value.encode()
     said = {
@@ -79,7 +81,7 @@ def spellings(value: str) -> set[bytes]:
         *grouped(value),
         *_base64(plain),
     }
-    return {text.encode() for text in said} | {value.encode("utf-16-le"), value.encode("utf-16-be")}
+    return frozenset({text.encode() for text in said} | {value.encode("utf-16-le"), value.encode("utf-16-be")})
 
 
 def grouped(value: str) -> Iterator[str]:
