@@ -444,6 +444,30 @@ def test_a_client_notices_nothing_but_the_marks(
     assert not streamed or sdk.modern or "python" not in sdk.name or seen.report["logs"]
 
 
+def test_a_value_on_a_sessions_own_stream_is_a_mark_when_it_arrives(
+    spoken: Stack, changeling: Changeling, planted: Planted, agent: str
+) -> None:
+    """D2: the stream that belongs to no call."""
+    value = planted.pan()
+    changeling.change(lambda script: script.answers.update(lookup={"broadcasts": [f"a {value} b"]}))
+    token = spoken.token(agent)
+    hello = {"protocolVersion": mcp.LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    begun = spoken.post(mcp.request(0, "initialize", hello), token=token)
+    own = ("mcp-session-id", begun.headers["mcp-session-id"])
+
+    def post(body: bytes) -> None:
+        spoken.post(body, headers=[*mcp.headers(body, token=token), own])
+
+    post(mcp.notification("notifications/initialized"))
+    headers = [("accept", "text/event-stream"), *mcp.headers(b"", token=token)[2:], own]
+    with httpx.stream("GET", spoken.url, headers=headers, timeout=30, trust_env=False) as stream:
+        assert stream.status_code == 200, spoken.tail()
+        post(mcp.call(1, "lookup"))
+        line = next(line for line in stream.iter_lines() if line.startswith("data: {"))
+    text = json.loads(line.removeprefix("data: "))["params"]["data"]
+    assert re.fullmatch(rf"a {MARK.pattern} b", text), f"{spoken.tail()}"
+
+
 def test_no_value_is_in_any_store_log_or_metric(ask: Asking, folder: Path, planted: Planted) -> None:
     """D3: whatever came of the answers before."""
     ask(whole(answer(planted.pan())))

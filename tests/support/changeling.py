@@ -66,6 +66,8 @@ class Changeling:
         answer = self._script()["answers"].get(params.name, {})
         for text in answer.get("logs", ()):
             await context.session.send_log_message(level="warning", data=text, related_request_id=context.request_id)
+        for text in answer.get("broadcasts", ()):
+            await context.session.send_log_message(level="warning", data=text)
         if "error" in answer:
             raise MCPError(code=-32000, message=answer["error"])
         if "asks" in answer:
