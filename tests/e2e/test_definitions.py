@@ -542,7 +542,7 @@ def test_what_was_approved_outlives_a_restart(market: Market) -> None:
     market.pin(tool("window"))
     market.interdict.stop()
     market.interdict.restart()
-    Audit.wait_until(lambda: market.ask("tools/list").status_code == 200 or None, "an answer after the restart")
+    Audit.wait_until(lambda: market.ask("tools/list").status_code == 200 or None, "an answer after the restart", 30)
     assert "window" in market.listed()
     assert market.call("window") == "none"
     market.offer(tool("window", "A tool of the tests!"))
