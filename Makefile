@@ -7,10 +7,11 @@ CACHE  := .cache
 PYTHON := $(CACHE)/venv/bin/python
 WASM   := target/wasm32-wasip1/wasm/interdict_filter.wasm
 SERVER := target/release/interdict
+BUILD_SCAN := cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-bench-scan
 DENY   := $(CACHE)/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: help demo up test check unit policy-test e2e bench bench-quick soak-evidence corpus build fmt clean setup toolchain
+.PHONY: help demo up test check unit policy-test e2e bench bench-audit bench-content bench-quick soak-evidence corpus build fmt clean setup toolchain
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,16 +46,25 @@ bench: build ## Envoy with and without Interdict, side by side, into bench/resul
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench
 	cargo run --release --locked -p interdict-bench -- audit
+	$(BUILD_SCAN)
+	cargo run --release --locked -p interdict-bench -- content
 	cargo run --release --locked -p interdict-bench -- quote
 
 bench-audit: build ## Of these only what recording, verification and replay cost, into bench/results/audit.json
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench -- audit
 
+bench-content: build ## Of these only what looking into content costs, into bench/results/content.json
+	@tests/setup.sh demo
+	$(BUILD_SCAN)
+	cargo run --release --locked -p interdict-bench -- content
+
 bench-quick: build ## All of it in a minute, rough, into target/bench-quick
 	@tests/setup.sh demo
 	cargo run --release --locked -p interdict-bench -- --quick --out target/bench-quick
 	cargo run --release --locked -p interdict-bench -- audit --quick --out target/bench-quick
+	$(BUILD_SCAN)
+	cargo run --release --locked -p interdict-bench -- content --quick --out target/bench-quick
 
 soak-evidence: build setup ## 100,000 decisions, the server killed 50 times meanwhile, into bench/results/soak-evidence.json
 	cd tests && ../$(PYTHON) -m soak.kill9

@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::answer::{Answer, Body, PLANTED};
 use crate::error::{Context, Failure, Result};
-use crate::payload::Request;
-use crate::upstream::ANSWER;
+use crate::payload::{Request, id};
+use crate::wire;
 
 /// A request that takes longer than this ends the run.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +35,7 @@ pub(crate) struct Slice {
 pub(crate) struct Connection {
     stream: TcpStream,
     request: Request,
+    expected: Expected,
     buffer: Vec<u8>,
 }
 
@@ -41,16 +43,19 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr, request: Request) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context(format!("connect to {address}"))?;
         stream.set_nodelay(true).context("set nodelay")?;
-        Ok(Self { stream, request, buffer: Vec::with_capacity(16 << 10) })
+        let expected = Expected::of(request.answer);
+        Ok(Self { stream, request, expected, buffer: Vec::with_capacity(16 << 10) })
     }
 
     /// Replaces the request of the next calls, e.g. for a fresh token.
     pub(crate) fn set_request(&mut self, request: Request) {
+        self.expected = Expected::of(request.answer);
         self.request = request;
     }
 
     /// Sends request number `sequence` and reads the answer. Everything but the expected answer is an error.
     pub(crate) async fn call(&mut self, sequence: u64) -> Result<Duration> {
+        self.expected.set_id(id(sequence).as_bytes());
         let bytes = self.request.fill(sequence);
         let start = Instant::now();
         self.stream.write_all(bytes).await.context("send a request")?;
@@ -63,7 +68,7 @@ impl Connection {
                     self.shown()
                 )));
             }
-            if let Some(complete) = judge(&self.buffer) {
+            if let Some(complete) = self.expected.judge(&self.buffer) {
                 let took = start.elapsed();
                 return if complete { Ok(took) } else { Err(self.unexpected()) };
             }
@@ -71,11 +76,11 @@ impl Connection {
     }
 
     fn unexpected(&self) -> Failure {
-        Failure::new(format!(
-            "expected status 200 and the upstream's {} bytes, got:{}",
-            ANSWER.len(),
-            self.shown()
-        ))
+        let expected = match &self.expected {
+            Expected::Exactly(body) => format!("the upstream's {} bytes", body.bytes.len()),
+            Expected::Without(_) => "an answer without what was planted".to_owned(),
+        };
+        Failure::new(format!("expected status 200 and {expected}, got:{}", self.shown()))
     }
 
     fn shown(&self) -> String {
@@ -84,25 +89,41 @@ impl Connection {
     }
 }
 
-/// `None`: more bytes are needed. Otherwise whether this is the answer of the upstream, unchanged and complete.
-fn judge(answer: &[u8]) -> Option<bool> {
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
-    let (head, rest) = answer.split_at_checked(end)?;
-    let body = rest.get(4..)?;
-    if !head.starts_with(b"HTTP/1.1 200 ") {
-        return Some(false);
+/// What a request has to be answered with.
+#[derive(Debug)]
+enum Expected {
+    /// These bytes, with the id of the request.
+    Exactly(Body),
+    /// Anything that is whole and does not have this in it.
+    Without(&'static str),
+}
+
+impl Expected {
+    fn of(answer: Answer) -> Self {
+        match answer {
+            // What stands in its place depends on the session.
+            Answer::Dirty => Self::Without(PLANTED),
+            answer => Self::Exactly(answer.body()),
+        }
     }
-    let mut lengths = head.split(|&b| b == b'\n').filter_map(|line| {
-        let (name, value) = line.split_at_checked(line.iter().position(|&b| b == b':')?)?;
-        let value = std::str::from_utf8(value.get(1..)?).ok()?.trim();
-        name.eq_ignore_ascii_case(b"content-length").then(|| value.parse::<usize>().ok()).flatten()
-    });
-    // An answer without a length (or with a longer one) is not the upstream's: no need to read on.
-    match lengths.next_back() {
-        Some(length) if length != ANSWER.len() => Some(false),
-        None => Some(false),
-        Some(length) if body.len() < length => None,
-        Some(_) => Some(body == ANSWER.as_bytes()),
+
+    fn set_id(&mut self, id: &[u8]) {
+        if let Self::Exactly(body) = self {
+            body.set_id(id);
+        }
+    }
+
+    /// `None`: more bytes are needed. Otherwise whether this is the answer, whole.
+    fn judge(&self, answer: &[u8]) -> Option<bool> {
+        let arrived = wire::arrived(answer)?;
+        if !arrived.good {
+            return Some(false);
+        }
+        let same = || match self {
+            Self::Exactly(body) => *arrived.body == *body.bytes,
+            Self::Without(text) => !arrived.body.windows(text.len()).any(|w| w == text.as_bytes()),
+        };
+        arrived.complete.then(same)
     }
 }
 
@@ -141,25 +162,37 @@ pub(crate) async fn run(connections: &mut Vec<Connection>, first: u64, duration:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::SHORT;
 
     fn answer(status: &str, body: &str) -> Vec<u8> {
         format!("HTTP/1.1 {status}\r\ndate: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
     }
 
+    fn judge(answer: &[u8]) -> Option<bool> {
+        Expected::of(Answer::Short).judge(answer)
+    }
+
     #[test]
     fn only_the_upstreams_own_answer_is_accepted() {
-        assert_eq!(judge(&answer("200 OK", ANSWER)), Some(true));
-        assert_eq!(judge(&answer("403 Forbidden", ANSWER)), Some(false));
+        assert_eq!(judge(&answer("200 OK", SHORT)), Some(true));
+        assert_eq!(judge(&answer("403 Forbidden", SHORT)), Some(false));
         assert_eq!(judge(&answer("200 OK", "{}")), Some(false));
-        assert_eq!(judge(&answer("200 OK", &ANSWER.replace("12 rows", "13 rows"))), Some(false));
-        assert_eq!(judge(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"), Some(false));
+        assert_eq!(judge(&answer("200 OK", &SHORT.replace("12 rows", "13 rows"))), Some(false));
+        assert_eq!(judge(b"HTTP/1.1 200 OK\r\n\r\n"), Some(false));
     }
 
     #[test]
     fn an_answer_in_pieces_is_waited_for() {
-        let whole = answer("200 OK", ANSWER);
+        let whole = answer("200 OK", SHORT);
         for end in 0..whole.len() {
             assert_eq!(judge(&whole[..end]), None, "after {end} bytes");
         }
+    }
+
+    #[test]
+    fn an_answer_that_still_has_the_planted_value_is_not_accepted() {
+        let expected = Expected::of(Answer::Dirty);
+        assert_eq!(expected.judge(&answer("200 OK", "[[dlp:pan:5f0c6b]]")), Some(true));
+        assert_eq!(expected.judge(&answer("200 OK", PLANTED)), Some(false));
     }
 }

@@ -1,9 +1,11 @@
 //! Measures in one run, side by side and interleaved, what Envoy costs alone, with an authorization call to a server that
 //! does not look, and with Interdict. See `bench/README.md`.
 
+mod answer;
 mod audit;
 mod cell;
 mod child;
+mod content;
 mod environment;
 mod envoy;
 mod error;
@@ -19,6 +21,7 @@ mod stats;
 mod target;
 mod token;
 mod upstream;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,10 +47,10 @@ struct Arguments {
     #[arg(global = true, long)]
     envoy: Option<PathBuf>,
     /// The Interdict server.
-    #[arg(long, default_value = "target/release/interdict")]
+    #[arg(global = true, long, default_value = "target/release/interdict")]
     interdict: PathBuf,
     /// The filter.
-    #[arg(long, default_value = "target/wasm32-wasip1/wasm/interdict_filter.wasm")]
+    #[arg(global = true, long, default_value = "target/wasm32-wasip1/wasm/interdict_filter.wasm")]
     wasm: PathBuf,
     /// Folder with call.yaml, split.yaml and native.yaml.
     #[arg(long, default_value = "envoy")]
@@ -87,17 +90,29 @@ enum Role {
     Upstream,
     /// What recording, verifying and replaying cost, into audit.json [--rounds 15, --slice-ms 1000].
     Audit,
+    /// What looking into content costs, into content.json [--rounds 20].
+    Content {
+        /// How long the memory of the filter is watched under load [default: two minutes, or ten seconds with --quick]
+        #[arg(long)]
+        hours: Option<f64>,
+        /// The scanning program as WebAssembly; left out when it is not there.
+        #[arg(long, default_value = "target/wasm32-wasip1/wasm/interdict-bench-scan.wasm")]
+        scan_wasm: PathBuf,
+    },
     /// Put the numbers of bench/results/summary.json into README.md.
     Quote,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.role {
+    let result = match &arguments.role {
         Some(Role::FloorServer) => many_threads(floor::serve()),
         Some(Role::Upstream) => one_thread(upstream::serve()),
         Some(Role::Quote) => quote::write(Path::new("bench/results/summary.json"), Path::new("README.md")),
         Some(Role::Audit) => one_thread(measure_audit(&arguments)),
+        Some(Role::Content { hours, scan_wasm }) => {
+            one_thread(measure_content(&arguments, *hours, scan_wasm.clone()))
+        }
         None => one_thread(measure(&arguments)),
     };
     match result {
@@ -149,6 +164,28 @@ async fn measure_audit(arguments: &Arguments) -> Result<()> {
     let parts = parts(arguments);
     tokio::select! {
         measured = audit::measure(&amount, &parts, &out) => measured,
+        reason = stopped() => Err(Failure::new(reason?)),
+    }
+}
+
+async fn measure_content(arguments: &Arguments, hours: Option<f64>, scan_wasm: PathBuf) -> Result<()> {
+    let quick = arguments.quick;
+    let (rounds, out) = if quick { (3, "target/bench-quick") } else { (20, "bench/results") };
+    let soak = match hours {
+        Some(hours) => Duration::try_from_secs_f64(hours * 3600.0).context("--hours")?,
+        None => Duration::from_secs(if quick { 10 } else { 120 }),
+    };
+    let amount = content::Amount {
+        rounds: arguments.rounds.unwrap_or(rounds),
+        slice: Duration::from_millis(arguments.slice_ms.unwrap_or(if quick { 200 } else { 400 })),
+        soak,
+        scan: Duration::from_millis(if quick { 20 } else { 200 }),
+        scan_wasm,
+    };
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(out));
+    let parts = parts(arguments);
+    tokio::select! {
+        measured = content::measure(&amount, &parts, &out) => measured,
         reason = stopped() => Err(Failure::new(reason?)),
     }
 }

@@ -1,5 +1,6 @@
 //! The bytes of a request: one `tools/call` of revision 2026-07-28, different in every request, equal in every scenario.
 
+use crate::answer::{Answer, HEADER};
 use crate::cell::Payload;
 use crate::random::{Random, mix};
 
@@ -30,6 +31,7 @@ const HOST: &str = "bench.example";
 const NONCE: &[u8; 16] = b"~~~~~~~~~~~~~~~~";
 /// Stands where a request gets its own id; ids have ten digits, so every request of a template is equally long.
 const FIRST_ID: u64 = 1_000_000_000;
+const ID_DIGITS: usize = 10;
 
 /// A complete HTTP/1.1 request that is made new in place for each sending.
 #[derive(Debug, Clone)]
@@ -37,36 +39,66 @@ pub(crate) struct Request {
     bytes: Vec<u8>,
     id_at: usize,
     nonces_at: Vec<usize>,
+    /// What it asks the MCP server for.
+    pub(crate) answer: Answer,
 }
 
 impl Request {
     /// Builds the template; `token` goes into the head as it is.
     pub(crate) fn new(payload: Payload, tool: Tool, token: &str) -> Self {
+        Self::asking(payload, tool, token, Answer::Short)
+    }
+
+    /// The same for another answer of the MCP server.
+    pub(crate) fn asking(payload: Payload, tool: Tool, token: &str, answer: Answer) -> Self {
+        let asked = match answer {
+            Answer::Short => String::new(),
+            other => format!("{HEADER}: {}\r\n", other.name()),
+        };
         let (body, name) = (body(payload, tool), tool.name());
         let head = format!(
             "POST {PATH} HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\n\
-             mcp-name: {name}\r\nuser-agent: interdict-bench\r\ncontent-length: {}\r\n\r\n",
+             mcp-name: {name}\r\n{asked}user-agent: interdict-bench\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        let id_in_body = body.windows(5).position(|w| w == b"\"id\":").map_or(0, |at| at + 5);
+        let id_in_body = id_at(&body).unwrap_or_default();
         let nonces = body.windows(NONCE.len()).enumerate().filter(|(_, w)| w == NONCE);
         let nonces_at = nonces.map(|(at, _)| head.len() + at).collect();
         let id_at = head.len() + id_in_body;
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&body);
-        Self { bytes, id_at, nonces_at }
+        Self { bytes, id_at, nonces_at, answer }
     }
 
     /// Writes the id and the varying arguments of request number `sequence` and returns the whole request.
     pub(crate) fn fill(&mut self, sequence: u64) -> &[u8] {
-        let id = FIRST_ID + sequence % (9 * FIRST_ID);
-        put(&mut self.bytes, self.id_at, format!("{id}").as_bytes());
+        put(&mut self.bytes, self.id_at, id(sequence).as_bytes());
         for (index, &at) in self.nonces_at.iter().enumerate() {
-            put(&mut self.bytes, at, format!("{:016x}", mix(sequence ^ (index as u64) << 48)).as_bytes());
+            put(&mut self.bytes, at, nonce(sequence ^ (index as u64) << 48).as_bytes());
         }
         &self.bytes
     }
+}
+
+/// The id of request number `sequence`.
+pub(crate) fn id(sequence: u64) -> String {
+    format!("{}", FIRST_ID + sequence % (9 * FIRST_ID))
+}
+
+/// The digits of the id in the body of a request.
+pub(crate) fn id_of(body: &[u8]) -> &[u8] {
+    let id = id_at(body).and_then(|at| body.get(at..at + ID_DIGITS));
+    id.unwrap_or_default()
+}
+
+fn id_at(body: &[u8]) -> Option<usize> {
+    body.windows(5).position(|w| w == b"\"id\":").map(|at| at + 5)
+}
+
+/// Sixteen hexadecimal digits. A letter in every fourth place: else one in some thousands would be a card number.
+fn nonce(number: u64) -> String {
+    format!("{:016x}", mix(number) & !0x000f_000f_000f_000f | 0x000b_000b_000b_000b)
 }
 
 fn put(bytes: &mut [u8], at: usize, text: &[u8]) {

@@ -116,6 +116,13 @@ pub(crate) fn quantile_ratio(own: &Rounds, other: &Rounds, quantile: f64) -> Opt
     })
 }
 
+/// A quantile of `own` minus that of `other`, in nanoseconds.
+pub(crate) fn quantile_difference(own: &Rounds, other: &Rounds, quantile: f64) -> Option<Estimate> {
+    estimate(own.len().min(other.len()), |chosen| {
+        own.quantile(chosen, quantile) - other.quantile(chosen, quantile)
+    })
+}
+
 /// Requests per second of `scenario` divided by those of `floor`.
 pub(crate) fn rps_ratio(scenario: &Rounds, floor: &Rounds) -> Option<Estimate> {
     estimate(scenario.len().min(floor.len()), |chosen| {
@@ -177,6 +184,12 @@ mod tests {
         assert!((ratio.value - 1.25).abs() < 0.01, "{ratio:?}");
         assert!((ratio.median_of_rounds - 1.25).abs() < 0.01, "{ratio:?}");
         assert!(ratio.low <= ratio.value && ratio.value <= ratio.high, "{ratio:?}");
+    }
+
+    #[test]
+    fn the_added_time_is_the_difference_of_the_quantiles() {
+        let added = quantile_difference(&rounds(350), &rounds(100), 0.5).unwrap();
+        assert!((added.value - 250_000.0).abs() < 1_000.0, "{added:?}");
     }
 
     #[test]

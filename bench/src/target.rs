@@ -15,7 +15,7 @@ use crate::payload::{Request, Tool};
 use crate::token::Issuer;
 
 /// Compiling the Wasm module on a busy machine takes seconds.
-const START: Duration = Duration::from_secs(40);
+const START: Duration = Duration::from_secs(120);
 
 /// Where the programs and files are that a run puts together.
 #[derive(Debug, Clone)]
@@ -130,14 +130,26 @@ impl Target {
         duration: Duration,
         clock: CpuClock,
     ) -> Result<Measured> {
-        let connections = self.connections.get_mut(&group.connections).context("no such connections")?;
         let request = Request::new(group.payload, tool, token);
+        self.load(group.connections, &request, first, duration, clock).await
+    }
+
+    /// The same with any request.
+    pub(crate) async fn load(
+        &mut self,
+        count: usize,
+        request: &Request,
+        first: u64,
+        duration: Duration,
+        clock: CpuClock,
+    ) -> Result<Measured> {
+        let connections = self.connections.get_mut(&count).context("no such connections")?;
         connections.iter_mut().for_each(|connection| connection.set_request(request.clone()));
         let (envoy, authz) = (self.envoy.pid(), self.authz.process().map(Process::pid));
         let authz_cpu = || authz.map_or(Ok(Duration::ZERO), |pid| clock.of(pid));
         let before = (clock.of(envoy)?, authz_cpu()?);
         let slice = load::run(connections, first, duration).await.map_err(|error| {
-            let what = format!("scenario {}, {}: {error}", self.scenario.name(), group.name());
+            let what = format!("scenario {}, {count} connections: {error}", self.scenario.name());
             Failure::new(format!("{what}{}", self.last_words()))
         })?;
         let after = (clock.of(envoy)?, authz_cpu()?);
@@ -146,6 +158,20 @@ impl Target {
             envoy_cpu: after.0.saturating_sub(before.0),
             authz_cpu: after.1.saturating_sub(before.1),
         })
+    }
+
+    /// Where its Envoy listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn envoy_pid(&self) -> u32 {
+        self.envoy.pid()
+    }
+
+    /// Of the authorization server, where there is one.
+    pub(crate) fn authz_pid(&self) -> Option<u32> {
+        self.authz.process().map(Process::pid)
     }
 
     /// After a round.

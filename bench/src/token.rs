@@ -1,6 +1,6 @@
 //! The bench's own issuer: an RSA key that lives as long as the run, its JWKS, and RS256 tokens.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -53,5 +53,34 @@ impl Issuer {
         let made = self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature);
         made.context("sign a token")?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// A token that is replaced long before it expires, between slices of load, as a client would do it.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    issuer: Issuer,
+    token: String,
+    minted: Instant,
+}
+
+impl Fresh {
+    const AGE: Duration = Duration::from_secs(300);
+
+    pub(crate) fn new(issuer: Issuer) -> Result<Self> {
+        Ok(Self { token: issuer.mint()?, issuer, minted: Instant::now() })
+    }
+
+    pub(crate) fn now(&self) -> &str {
+        &self.token
+    }
+
+    /// Mints another one when this one is old.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        if self.minted.elapsed() > Self::AGE {
+            self.token = self.issuer.mint()?;
+            self.minted = Instant::now();
+        }
+        Ok(())
     }
 }
