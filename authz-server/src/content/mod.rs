@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interdict_content::finding::SessionKey;
-use interdict_mcp::{Message, Reading};
 use moka::sync::Cache;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -94,27 +93,15 @@ impl ContentStage {
         Ok(Self { keys: Keys::derive(secret)?, sessions: Sessions::default(), pins, sent, findings })
     }
 
-    /// The key of the session that a request belongs to: on the older wires the one that the server gave an id, in
-    /// 2026-07-28, which has no sessions, everything of this agent for this principal.
+    /// The key of the session that a request belongs to: everything of this agent for this principal. The session ids of
+    /// the older wires count for nothing here: a client chooses when it begins another one, and every server has its own,
+    /// while what one server's answer did to an agent matters for its calls to all others.
     fn session(&self, asked: &Asked<'_>) -> SessionKey {
-        let modern = match asked.reading {
-            Reading::OpenStream { era } | Reading::EndSession { era } => era.is_modern(),
-            Reading::Message(message) => Message::era(message).is_modern(),
-            Reading::Batch(_) => false,
-        };
-        let header = asked.request.http.headers.iter().find(|(name, _)| name == "mcp-session-id");
-        let id = header.filter(|_| !modern).map(|(_, value)| value.as_ref()).unwrap_or_default();
         let principal = asked.identity.principal.as_ref();
         let issuer = principal.map(|who| who.issuer.as_str()).unwrap_or_default();
         let subject = principal.map(|who| who.id.as_str()).unwrap_or_default();
         let agent = asked.identity.agent_id.as_str();
-        self.keys.session(&[
-            asked.tenant.as_bytes(),
-            agent.as_bytes(),
-            issuer.as_bytes(),
-            subject.as_bytes(),
-            id,
-        ])
+        self.keys.session(&[asked.tenant.as_bytes(), agent.as_bytes(), issuer.as_bytes(), subject.as_bytes()])
     }
 
     /// The digest of an action whose request was masked.

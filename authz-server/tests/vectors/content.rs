@@ -313,7 +313,7 @@ async fn the_ceiling_of_a_tool_holds_for_tasks_and_streams_too_and_streams_are_n
 
 /// What an enforcement point reports of a response that gives orders.
 #[tokio::test]
-async fn a_session_that_was_given_orders_is_hostile_and_only_that_one() {
+async fn an_agent_that_was_given_orders_is_hostile_whichever_session_it_names() {
     use interdict_proto::outcome::server::Outcomes as _;
     let stage = Stage::set_up();
     let mut run = begin(&stage).await;
@@ -336,10 +336,10 @@ async fn a_session_that_was_given_orders_is_hostile_and_only_that_one() {
     let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
     let report = || tonic::Request::new(ReportRequest { outcomes: vec![outcome.clone()] });
     assert_eq!(door.report(report()).await.unwrap().into_inner().taken, 1);
-    let answer = run.decider.decide(in_session(request.clone(), "a")).await;
-    assert_eq!(told(&answer), ("intercept", "policy.content_hostile"));
-    let answer = run.decider.decide(in_session(request, "b")).await;
-    assert_eq!(told(&answer).0, "allow", "{answer:?}");
+    for session in ["a", "b"] {
+        let answer = run.decider.decide(in_session(request.clone(), session)).await;
+        assert_eq!(told(&answer), ("intercept", "policy.content_hostile"), "{session}");
+    }
     let metrics = run.metrics.render().unwrap();
     let counted = r#"interdict_content_findings_total{direction="response",class="injection.structural",action="quarantine"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
