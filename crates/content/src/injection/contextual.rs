@@ -9,6 +9,9 @@ use super::Found;
 use super::pattern::{Pattern, around, behind};
 use super::triggers::{Candidates, Groups};
 
+/// Shorter names are not looked for.
+pub(super) const MIN_NAME: usize = 4;
+
 /// How far from the name the order may stand, in bytes.
 const REACH: usize = 120;
 
@@ -56,7 +59,7 @@ pub(super) struct Tools {
 
 impl Tools {
     pub(super) fn new(tools: &BTreeSet<String>) -> Self {
-        let named: Vec<&String> = tools.iter().filter(|name| name.len() >= 4).collect();
+        let named: Vec<&String> = tools.iter().filter(|name| name.len() >= MIN_NAME).collect();
         let plain = named.iter().map(|name| is_plain(name)).collect();
         let names = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -82,7 +85,7 @@ impl Tools {
 }
 
 /// No separator and no capital inside: `search`, `Read`.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.contains(['_', '-', '.', '/', ':']) && !name.chars().skip(1).any(char::is_uppercase)
 }
 

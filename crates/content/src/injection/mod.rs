@@ -25,6 +25,8 @@ mod collapse;
 mod contextual;
 mod encoded;
 mod fold;
+mod glance;
+mod grams;
 mod hidden;
 mod lexical;
 mod markup;
@@ -40,6 +42,7 @@ use interdict_mcp::json::Value;
 
 use crate::profile::{InjectionAction, InjectionRules};
 use contextual::Tools;
+use glance::{Glance, Spots};
 use triggers::Groups;
 
 /// How telling a mark is.
@@ -87,13 +90,15 @@ pub const MOST: usize = 256;
 pub struct Injection {
     rules: InjectionRules,
     tools: Tools,
+    glance: Glance,
 }
 
 impl Injection {
     /// For `rules`; `tools` are the other tools of the agent, by name. Names shorter than four bytes are not looked for.
     #[must_use]
     pub fn new(rules: &InjectionRules, tools: &BTreeSet<String>) -> Self {
-        Self { rules: *rules, tools: Tools::new(tools) }
+        let glance = Glance::new(tools, rules.lexical != InjectionAction::Off);
+        Self { rules: *rules, tools: Tools::new(tools), glance }
     }
 
     /// Every string and every member name under `value`.
@@ -144,9 +149,7 @@ impl Injection {
     fn look(&self, text: &str, reading: Reading<'_>) -> BTreeSet<(Tier, &'static str)> {
         let mut found = Found::default();
         self.look_through(text, reading, &mut found);
-        if encoded::may_hold(text) {
-            self.look_into_encoded(text, reading, &mut found);
-        }
+        self.look_into_encoded(text, reading, &mut found);
         found.kinds.retain(|(tier, _)| self.action(*tier) != InjectionAction::Off);
         found.kinds
     }
@@ -170,7 +173,7 @@ impl Injection {
         if self.tools.are_in(&folded) {
             contextual::find_tools(bytes, &self.tools, reading.own_name, found);
         }
-        let candidates = triggers::scan(&folded).unwrap_or_default();
+        let candidates = triggers::scan(&folded);
         if candidates.is_empty() {
             return;
         }
@@ -185,9 +188,9 @@ impl Injection {
         }
     }
 
-    /// Whether JSON as written surely has nothing in it. `false` says nothing.
-    fn is_clean(&self, raw: &str) -> bool {
-        raw.is_ascii() && triggers::json_is_clean(raw) && !encoded::may_hold(raw) && !self.tools.are_in(raw)
+    /// Which strings of JSON as written have to be read.
+    fn spots(&self, raw: &str) -> Spots {
+        self.glance.spots(raw)
     }
 }
 
@@ -220,5 +223,7 @@ impl Found {
     }
 }
 
+#[cfg(test)]
+mod glance_tests;
 #[cfg(test)]
 mod tests;

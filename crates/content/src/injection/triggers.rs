@@ -1,13 +1,11 @@
 //! One pass over a text that says which detectors are worth running, and where. Almost all honest text ends here.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind};
-
 use super::fold::fold;
+use super::grams::{End, Grams, Sink, plain_word};
 use super::lexical::FOREIGN;
 use super::words::{Need, WORDS};
 
@@ -33,6 +31,9 @@ impl Groups {
     pub(super) const BLOCK: Self = Self(1 << 14);
     pub(super) const ADDRESSED: Self = Self(1 << 15);
 
+    /// Those that look for phrases.
+    const LEXICAL: Self = Self(0x1ff | 1 << 15);
+
     const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -41,8 +42,17 @@ impl Groups {
         Self(self.0 & other.0)
     }
 
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     fn indices(self) -> impl Iterator<Item = usize> {
-        (0..KINDS).filter(move |index| self.0 & (1 << index) != 0)
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let index = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            (index < u32::BITS).then_some(index as usize)
+        })
     }
 }
 
@@ -62,7 +72,7 @@ const fn reach(index: usize) -> usize {
 
 /// What the words at the end of one match say.
 #[derive(Debug, Clone, Copy, Default)]
-struct Says {
+pub(super) struct Says {
     one: Groups,
     first: Groups,
     second: Groups,
@@ -78,32 +88,71 @@ impl Says {
     }
 }
 
-struct Table {
-    automaton: DFA,
-    says: Vec<Says>,
+impl Says {
+    /// Without what only detectors of phrases need.
+    const fn without_phrases(self) -> Self {
+        Self {
+            one: self.one.without(Groups::LEXICAL),
+            first: self.first.without(Groups::LEXICAL),
+            second: self.second.without(Groups::LEXICAL),
+        }
+    }
+
+    const fn is_nothing(self) -> bool {
+        self.one.0 | self.first.0 | self.second.0 == 0
+    }
 }
 
-fn table() -> Option<&'static Table> {
-    static TABLE: OnceLock<Option<Table>> = OnceLock::new();
-    TABLE.get_or_init(build).as_ref()
-}
-
-fn build() -> Option<Table> {
-    let mut words: std::collections::BTreeMap<String, Says> = std::collections::BTreeMap::new();
+/// The words of all detectors, or of all but those of phrases, in plain form.
+pub(super) fn words(phrases: bool) -> BTreeMap<Vec<u8>, Says> {
+    let mut words: BTreeMap<Vec<u8>, Says> = BTreeMap::new();
     for (need, list) in WORDS {
         for word in list.split(';') {
-            words.entry(word.to_owned()).or_default().add(*need);
+            words.entry(plain_word(word)).or_default().add(*need);
         }
     }
     for phrase in FOREIGN {
-        words.entry(fold(phrase).into_owned()).or_default().add(Need::One(Groups::FOREIGN));
+        words.entry(plain_word(&fold(phrase))).or_default().add(Need::One(Groups::FOREIGN));
     }
-    let automaton = DFA::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        .build(words.keys())
-        .ok()?;
-    Some(Table { automaton, says: words.into_values().collect() })
+    if !phrases {
+        words.values_mut().for_each(|says| *says = says.without_phrases());
+        words.retain(|_, says| !says.is_nothing());
+    }
+    words
+}
+
+fn table() -> &'static Grams<Says> {
+    static TABLE: OnceLock<Grams<Says>> = OnceLock::new();
+    TABLE.get_or_init(|| Grams::new(words(true).into_iter()))
+}
+
+/// Where the first and the second words of each detector stood last.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    first: [usize; KINDS],
+    second: [usize; KINDS],
+}
+
+impl Places {
+    /// The detectors that are worth running, now that a word says so at `at`; words up to `since` are of another text.
+    /// Places are one more than those of the last byte, so that zero means never.
+    fn note(&mut self, says: Says, at: usize, since: usize) -> Groups {
+        let mut now = says.one;
+        for index in says.first.indices() {
+            set(&mut self.first, index, at);
+            now = now.union(near(&self.second, index, at, since));
+        }
+        for index in says.second.indices() {
+            set(&mut self.second, index, at);
+            now = now.union(near(&self.first, index, at, since));
+        }
+        now
+    }
+
+    /// Whether any detector is worth running.
+    pub(super) fn tell(&mut self, says: Says, at: usize, since: usize) -> bool {
+        self.note(says, at, since) != Groups::default()
+    }
 }
 
 /// Where which detectors are worth running.
@@ -111,8 +160,7 @@ fn build() -> Option<Table> {
 pub(super) struct Candidates {
     found: Groups,
     ranges: [Vec<Range<usize>>; KINDS],
-    first_at: [usize; KINDS],
-    second_at: [usize; KINDS],
+    places: Places,
 }
 
 impl Candidates {
@@ -133,23 +181,6 @@ impl Candidates {
             .filter_map(|range| text.get(range.start..range.end.min(text.len())))
     }
 
-    /// `at` is one more than the place of a word's last byte, so that zero means never.
-    fn note(&mut self, says: Says, at: usize) {
-        let mut now = says.one;
-        for index in says.first.indices() {
-            set(&mut self.first_at, index, at);
-            now = now.union(near(&self.second_at, index, at));
-        }
-        for index in says.second.indices() {
-            set(&mut self.second_at, index, at);
-            now = now.union(near(&self.first_at, index, at));
-        }
-        self.found = self.found.union(now);
-        for index in now.indices() {
-            self.extend(index, at);
-        }
-    }
-
     fn extend(&mut self, index: usize, at: usize) {
         let Some(ranges) = self.ranges.get_mut(index) else { return };
         let (start, end) = (at.saturating_sub(reach(index)), at.saturating_add(reach(index)));
@@ -166,111 +197,126 @@ fn set(places: &mut [usize; KINDS], index: usize, at: usize) {
     }
 }
 
-/// The group of `index`, if one of its words stood at most [`NEAR`] bytes before `at`.
-fn near(places: &[usize; KINDS], index: usize, at: usize) -> Groups {
+/// The group of `index`, if one of its words stood at most [`NEAR`] bytes before `at`, and behind `since`.
+fn near(places: &[usize; KINDS], index: usize, at: usize, since: usize) -> Groups {
     match places.get(index) {
-        Some(place) if *place > 0 && at.saturating_sub(*place) <= NEAR => Groups(1 << index),
+        Some(place) if *place > since && at.saturating_sub(*place) <= NEAR => Groups(1 << index),
         _ => Groups::default(),
     }
 }
 
-impl Table {
-    fn note(&self, state: StateID, at: usize, candidates: &mut Candidates) {
-        for index in 0..self.automaton.match_len(state) {
-            let word = self.automaton.match_pattern(state, index).as_usize();
-            candidates.note(self.says.get(word).copied().unwrap_or_default(), at);
+impl Sink<Says> for Candidates {
+    fn word(&mut self, says: &Says, end: End) {
+        let now = self.places.note(*says, end.at, 0);
+        self.found = self.found.union(now);
+        for index in now.indices() {
+            self.extend(index, end.at);
         }
     }
+
+    fn veiled(&mut self, _: End) {}
 }
 
-/// The candidates in `text`, any blanks counting as one. `None` should the table of words not have been built, which a
-/// test rules out.
-pub(super) fn scan(text: &str) -> Option<Candidates> {
-    let table = table()?;
-    let mut state = table.automaton.start_state(Anchored::No).ok()?;
+/// The candidates in `text`, any blanks counting as one.
+pub(super) fn scan(text: &str) -> Candidates {
     let mut candidates = Candidates::default();
-    let mut blank = false;
-    for (at, byte) in text.bytes().enumerate() {
-        let is_blank = byte <= b' ' && matches!(byte, b' ' | b'\t'..=b'\r');
-        if is_blank && blank {
-            continue;
-        }
-        blank = is_blank;
-        state = table.automaton.next_state(Anchored::No, state, if is_blank { b' ' } else { byte });
-        if table.automaton.is_match(state) {
-            table.note(state, at + 1, &mut candidates);
-        }
-    }
-    Some(candidates)
-}
-
-/// Whether JSON as written surely holds no candidate: escapes of one letter are read as what they stand for, others may
-/// hide letters and end the search.
-pub(super) fn json_is_clean(raw: &str) -> bool {
-    search_json(raw) == Some(true)
-}
-
-fn search_json(raw: &str) -> Option<bool> {
-    let table = table()?;
-    let mut state = table.automaton.start_state(Anchored::No).ok()?;
-    let mut candidates = Candidates::default();
-    let mut blank = false;
-    let mut bytes = raw.bytes().enumerate();
-    while let Some((at, mut byte)) = bytes.next() {
-        if byte == b'\\' {
-            byte = match bytes.next()?.1 {
-                b'u' => return Some(false),
-                b'n' | b'r' | b't' | b'b' | b'f' => b' ',
-                other => other,
-            };
-        }
-        let is_blank = byte <= b' ';
-        if is_blank && blank {
-            continue;
-        }
-        blank = is_blank;
-        state = table.automaton.next_state(Anchored::No, state, if is_blank { b' ' } else { byte });
-        if table.automaton.is_match(state) {
-            table.note(state, at + 1, &mut candidates);
-            if !candidates.is_empty() {
-                return Some(false);
-            }
-        }
-    }
-    Some(true)
+    table().read(text, &mut candidates);
+    candidates
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{json_is_clean, scan, table};
+    use aho_corasick::automaton::Automaton as _;
+    use aho_corasick::dfa::DFA;
+    use aho_corasick::{Anchored, MatchKind};
+    use proptest::prelude::*;
+
+    use super::super::grams::{End, LONGEST, Sink as _};
+    use super::{Candidates, Says, scan, words};
+
+    /// What [`scan`] says, by an automaton that reads every byte.
+    fn scan_by_automaton(text: &str) -> Candidates {
+        static TABLE: std::sync::LazyLock<(DFA, Vec<Says>)> = std::sync::LazyLock::new(|| {
+            let words = words(true);
+            let mut builder = DFA::builder();
+            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard);
+            (builder.build(words.keys()).unwrap(), words.into_values().collect())
+        });
+        let (automaton, says) = &*TABLE;
+        let mut state = automaton.start_state(Anchored::No).unwrap();
+        let (mut candidates, mut blank) = (Candidates::default(), false);
+        for (at, byte) in text.bytes().enumerate() {
+            let is_blank = matches!(byte, b' ' | b'\t'..=b'\r');
+            if is_blank && blank {
+                continue;
+            }
+            blank = is_blank;
+            state = automaton.next_state(Anchored::No, state, if is_blank { b' ' } else { byte });
+            if automaton.is_match(state) {
+                for index in 0..automaton.match_len(state) {
+                    let word = automaton.match_pattern(state, index).as_usize();
+                    candidates.word(&says[word], End { at: at + 1, ..End::default() });
+                }
+            }
+        }
+        candidates
+    }
+
+    #[track_caller]
+    fn same(text: &str) {
+        let (fast, slow) = (scan(text), scan_by_automaton(text));
+        assert_eq!((fast.found, fast.ranges), (slow.found, slow.ranges), "{text:?}");
+    }
 
     #[test]
-    fn the_table_of_words_is_built() {
-        assert!(table().is_some());
+    fn every_word_is_found_where_an_automaton_finds_it() {
+        for word in words(true).keys() {
+            assert!(word.len() <= LONGEST);
+            let word = std::str::from_utf8(word).unwrap();
+            for text in [
+                word.to_owned(),
+                format!("x{word}"),
+                format!("ignore {}x instructions", word.to_uppercase()),
+                word.replace(' ', "\r\n "),
+                format!("{word}{word}"),
+            ] {
+                same(&text);
+            }
+        }
+    }
+
+    /// Words, parts of them, and what stands between words.
+    fn pieces() -> impl Strategy<Value = String> {
+        let words: Vec<String> =
+            words(true).keys().map(|word| String::from_utf8(word.clone()).unwrap()).collect();
+        let part = (prop::sample::select(words.clone()), 0..8_usize)
+            .prop_map(|(word, skipped)| word.chars().skip(skipped).collect());
+        prop_oneof![
+            4 => prop::sample::select(words),
+            2 => part,
+            2 => "[ \t\n\u{b}\u{8}]{1,3}",
+            1 => "[a-zA-Z ]{0,300}",
+            1 => "\\PC{0,8}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_scan_says_what_an_automaton_says(parts in prop::collection::vec(pieces(), 0..24)) {
+            same(&parts.concat());
+        }
     }
 
     #[test]
     fn blanks_of_any_kind_count_as_one() {
-        assert!(!scan("you \n\t are   now").unwrap().is_empty());
-        assert!(!json_is_clean(r#"{"a":"you\nare\t now"}"#));
-    }
-
-    #[test]
-    fn escapes_that_may_hide_letters_are_not_clean() {
-        assert!(!json_is_clean(r#"{"a":"\u0069gnore"}"#));
-        assert!(json_is_clean(r#"{"a":"\\unit"}"#));
-    }
-
-    #[test]
-    fn rows_of_data_have_none_of_the_words() {
-        assert!(json_is_clean(r#"{"rows":[{"id":17,"name":"Ada","city":"Den Haag","paid":true}]}"#));
+        assert!(!scan("you \n\t are   now").is_empty());
     }
 
     #[test]
     fn two_words_count_only_near_each_other() {
-        assert!(scan("never forget it").unwrap().is_empty());
+        assert!(scan("never forget it").is_empty());
         let far = format!("forget {} instructions", "x".repeat(1000));
-        assert!(scan(&far).unwrap().is_empty());
-        assert!(!scan("forget your instructions").unwrap().is_empty());
+        assert!(scan(&far).is_empty());
+        assert!(!scan("forget your instructions").is_empty());
     }
 }

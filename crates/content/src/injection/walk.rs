@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use interdict_mcp::json::{Kind, Value};
 
+use super::glance::Spots;
 use super::{Injection, MOST, Mark, Reading, Tier};
 
 /// Longer names do not stand in paths.
@@ -15,10 +17,26 @@ const ELIDED: &str = "…";
 
 /// The marks of `value` and of everything under it, in order of path.
 pub(super) fn inspect(injection: &Injection, value: Value<'_>, reading: Reading<'_>) -> Vec<Mark> {
-    if injection.is_off() || injection.is_clean(value.raw()) {
+    if injection.is_off() {
         return Vec::new();
     }
-    let mut walk = Walk { injection, reading, steps: Vec::new(), marks: Vec::new(), more: BTreeSet::new() };
+    let spots = injection.spots(value.raw());
+    if spots.are_none() {
+        return Vec::new();
+    }
+    inspect_spots(injection, value, reading, spots)
+}
+
+/// The marks of the strings that have one of `spots`.
+pub(super) fn inspect_spots(
+    injection: &Injection,
+    value: Value<'_>,
+    reading: Reading<'_>,
+    spots: Spots,
+) -> Vec<Mark> {
+    let start = value.span().start;
+    let (marks, more) = (Vec::new(), BTreeSet::new());
+    let mut walk = Walk { injection, reading, spots, start, steps: Vec::new(), marks, more };
     walk.run(value);
     walk.finish()
 }
@@ -38,6 +56,9 @@ enum Name<'d> {
 struct Walk<'i, 'd> {
     injection: &'i Injection,
     reading: Reading<'i>,
+    spots: Spots,
+    /// Where the value starts that the spots are of.
+    start: usize,
     steps: Vec<Step<'d>>,
     marks: Vec<Mark>,
     more: BTreeSet<(Tier, &'static str)>,
@@ -51,12 +72,19 @@ impl<'d> Walk<'_, 'd> {
                 Kind::String(text) => self.look(&text, step),
                 Kind::Array => {
                     for (index, element) in value.elements().enumerate() {
+                        if !self.has_spots(element.span()) {
+                            continue;
+                        }
                         open.push((element, self.step(step, Name::Element(index))));
                     }
                 }
                 Kind::Object => {
-                    for (name, _, member) in value.members() {
-                        open.push((member, self.member(step, name)));
+                    for (name, span, member) in value.members() {
+                        let (named, below) = (self.has_spots(span), self.has_spots(member.span()));
+                        if named || below {
+                            let step = self.member(step, name, named);
+                            open.extend(below.then_some((member, step)));
+                        }
                     }
                 }
                 Kind::Null | Kind::Bool(_) | Kind::Number(_) => {}
@@ -64,14 +92,18 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
+    fn has_spots(&self, span: Range<usize>) -> bool {
+        self.spots.are_in(&(span.start.saturating_sub(self.start)..span.end.saturating_sub(self.start)))
+    }
+
     fn step(&mut self, parent: Option<usize>, name: Name<'d>) -> Option<usize> {
         self.steps.push(Step { parent, name });
         self.steps.len().checked_sub(1)
     }
 
-    /// The step to a member, whose name is a text as well.
-    fn member(&mut self, parent: Option<usize>, name: Cow<'d, str>) -> Option<usize> {
-        let kinds = self.injection.look(&name, self.reading);
+    /// The step to a member, whose name is a text as well, to be read if it `has_spots`.
+    fn member(&mut self, parent: Option<usize>, name: Cow<'d, str>, has_spots: bool) -> Option<usize> {
+        let kinds = if has_spots { self.injection.look(&name, self.reading) } else { BTreeSet::new() };
         let hidden = name.len() > LONGEST_STEP || !kinds.is_empty();
         let step = self.step(parent, if hidden { Name::Elided } else { Name::Member(name) });
         self.add(kinds, step);
