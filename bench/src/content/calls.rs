@@ -52,7 +52,6 @@ pub(super) type Found = BTreeMap<(Part, usize, bool), Cell>;
 pub(super) async fn round(bench: &mut Bench, slice: Duration, mut found: Option<&mut Found>) -> Result<()> {
     for connections in CONNECTIONS {
         for part in [Part::Response10Kb, Part::Request1Kb] {
-            // The tool only reads: a sync of the disk in every call would hide what is looked for.
             let request = Request::asking(Payload::Small, Tool::Read, bench.token.now(), part.answer());
             let mut sides = [false, true];
             bench.random.shuffle(&mut sides);

@@ -51,7 +51,6 @@ pub(super) async fn run(bench: &mut Bench, length: Duration, started: Both, load
     for answer in ANSWERS.into_iter().cycle() {
         if start.elapsed() >= due {
             found.sample(bench, start)?;
-            bench.tidy()?;
             due = start.elapsed() + length / SAMPLES;
         }
         if start.elapsed() >= length {
@@ -63,6 +62,7 @@ pub(super) async fn run(bench: &mut Bench, length: Duration, started: Both, load
         let target = bench.target(Looks::Answers)?;
         let measured = target.load(CONNECTIONS, &request, first, SLICE, clock).await?;
         found.requests += measured.slice.latencies.len();
+        bench.tidy()?;
     }
     found.sample(bench, start)?;
     Ok(found)
