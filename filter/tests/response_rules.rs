@@ -189,7 +189,7 @@ fn a_clean_answer_passes_byte_for_byte() {
     assert_eq!(received, body.as_bytes());
     assert_eq!((outcome.treated(), outcome.found.len()), (Treated::Untouched, 0));
 
-    for line_end in ["\n", "\r\n", "\r"] {
+    for line_end in ["\n", "\r\n"] {
         let stream = format!(
             "\u{feff}: hello{line_end}{}: ping{line_end}{line_end}id: 6{line_end}data:{line_end}{line_end}{}",
             event(&said("ä\n"), line_end),
@@ -205,9 +205,36 @@ fn a_clean_answer_passes_byte_for_byte() {
     }
 }
 
+/// Attack: lines that end with CR alone are one line to some clients, and what looks like a comment is an event to others.
+#[test]
+fn a_stream_that_clients_read_differently_is_written_anew() {
+    let poisoned = result(&format!("a {SECRET} b"));
+    for hidden in [
+        format!("data: \r{poisoned}\n\n"),
+        format!(": c\u{2028}data: {poisoned}\u{2028}\u{2028}\n\n"),
+        format!("x\u{85}data: {poisoned}\u{85}\u{85}: 1\n\n"),
+        format!("event: message \ndata: \u{a0}{poisoned}\n\n"),
+    ] {
+        let stream = format!("{hidden}{}", event(&result("fine"), "\n"));
+        for cut in 0..stream.len() {
+            let (head, tail) = stream.as_bytes().split_at(cut);
+            let (received, _) = get(obliged(rules("redact")), EVENTS, &[head, tail], End::Flag);
+            assert!(!String::from_utf8_lossy(&received).contains(SECRET), "{hidden:?} cut at {cut}");
+        }
+    }
+    let stream = format!("{}{}", event(&said("one"), "\r"), event(&result("two"), "\r"));
+    for cut in 0..stream.len() {
+        let (head, tail) = stream.as_bytes().split_at(cut);
+        let (received, _) = get(obliged(rules("redact")), EVENTS, &[head, tail], End::Flag);
+        let text = String::from_utf8(received).unwrap();
+        assert!(!text.contains('\r') && text.contains("id: 5\n"), "{text:?}");
+        assert!(text.contains(&format!("data: {}\n\n", result("two"))), "{text:?}");
+    }
+}
+
 #[test]
 fn an_event_is_replaced_wherever_its_stream_is_cut_and_keeps_its_other_lines() {
-    for line_end in ["\n", "\r\n", "\r"] {
+    for line_end in ["\n", "\r\n"] {
         for (before, pretty) in [("", false), ("\u{feff}", true)] {
             let compact = result(SECRET);
             let value: Value = serde_json::from_str(&compact).unwrap();

@@ -3,6 +3,8 @@
 use interdict_content::response::{Body, Treater};
 use interdict_mcp::sse::{self, Decoder, Event, SseLimits};
 
+use super::framing;
+
 /// What happens to the rest of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
@@ -22,6 +24,8 @@ pub(super) struct Relay {
     /// Where in the stream those begin.
     start: u64,
     rest: Rest,
+    /// A CR came last; whether a LF belongs to it is not known yet, and one alone is no line end for everybody.
+    held_cr: bool,
 }
 
 impl std::fmt::Debug for Relay {
@@ -34,7 +38,7 @@ impl std::fmt::Debug for Relay {
 impl Relay {
     pub(super) fn new(max_event_bytes: usize) -> Self {
         let decoder = Decoder::new(SseLimits { max_event_bytes });
-        Self { decoder, kept: Vec::new(), start: 0, rest: Rest::Read }
+        Self { decoder, kept: Vec::new(), start: 0, rest: Rest::Read, held_cr: false }
     }
 
     /// Takes a piece and returns what passes now. At the end everything that is left counts as an event.
@@ -44,6 +48,20 @@ impl Relay {
             Rest::Pass => return bytes.to_vec(),
             Rest::Drop => return Vec::new(),
         }
+        let mut passing = Vec::new();
+        if self.held_cr && (end || !bytes.is_empty()) {
+            passing.extend_from_slice(if bytes.starts_with(b"\n") { b"\r" } else { b"\r\n" });
+            self.held_cr = false;
+        }
+        self.take(bytes, end, treater, &mut passing);
+        if !end && self.rest == Rest::Read && passing.last() == Some(&b'\r') {
+            passing.pop();
+            self.held_cr = true;
+        }
+        passing
+    }
+
+    fn take(&mut self, bytes: &[u8], end: bool, treater: &mut Treater, passing: &mut Vec<u8>) {
         self.kept.extend_from_slice(bytes);
         let mut events = Vec::new();
         let mut outcome = self.decoder.push(bytes, &mut events);
@@ -51,37 +69,48 @@ impl Relay {
         if end && outcome.is_ok() {
             outcome = self.decoder.push(b"\n\n", &mut events);
         }
-        let mut passing = Vec::new();
+        let open = !end;
         let mut done = self.start;
         for event in events {
-            passing.extend_from_slice(self.between(done, event.span.start));
+            passing.extend_from_slice(framing::told_alike(self.between(done, event.span.start), open));
             done = event.span.end;
-            if self.event(&event, treater, &mut passing) {
-                return passing;
+            if self.event(&event, treater, passing, open) {
+                return;
             }
         }
-        if outcome.is_err() && self.shut(treater.unreadable(), &mut passing) {
-            return passing;
+        if outcome.is_err() && self.shut(treater.unreadable(), passing) {
+            return;
         }
         let all = outcome.is_err() || end;
         let until = if all { u64::MAX } else { complete };
-        passing.extend_from_slice(self.between(done, until));
+        let behind = self.between(done, until);
         if outcome.is_err() {
+            passing.extend_from_slice(behind);
             self.rest = Rest::Pass;
+        } else {
+            passing.extend_from_slice(framing::told_alike(behind, open));
         }
         let taken = if all { self.kept.len() } else { self.place(complete) };
         self.kept.drain(..taken);
         self.start = self.start.saturating_add(taken as u64);
-        passing
     }
 
     /// Treats one event. True when nothing behind it passes.
-    fn event(&mut self, event: &Event, treater: &mut Treater, passing: &mut Vec<u8>) -> bool {
+    fn event(&mut self, event: &Event, treater: &mut Treater, passing: &mut Vec<u8>, open: bool) -> bool {
         let raw = self.between(event.span.start, event.span.end);
+        let alike = framing::is_alike(raw, open);
         match treat(event, treater) {
-            Body::Keep => passing.extend_from_slice(raw),
-            Body::Edited(data) => rewrite(raw, &data, passing),
-            Body::Drop => strip(raw, event, passing),
+            Body::Keep if alike => passing.extend_from_slice(raw),
+            Body::Keep => framing::anew(event, event.data.as_deref(), passing),
+            Body::Edited(data) => match String::from_utf8(data) {
+                Ok(data) if alike && !data.contains(framing::ends_lines_for_some) => {
+                    rewrite(raw, data.as_bytes(), passing);
+                }
+                Ok(data) => framing::anew(event, Some(&data), passing),
+                Err(_) => {}
+            },
+            Body::Drop if alike => strip(raw, event, passing),
+            Body::Drop => framing::anew(&Event { event: None, ..event.clone() }, None, passing),
             body @ Body::End(_) => return self.shut(body, passing),
         }
         false
@@ -116,9 +145,10 @@ fn treat(event: &Event, treater: &mut Treater) -> Body {
     if data.trim_ascii().is_empty() {
         return Body::Keep;
     }
-    let named = !matches!(event.event.as_deref(), None | Some("" | "message"));
+    // Some clients trim names, and what stands in front of the data.
+    let named = !matches!(event.event.as_deref().map(str::trim), None | Some("" | "message"));
     // Clients ignore events of other names, or (2024-11-05) take their data for a path.
-    if named && !data.trim_ascii_start().starts_with(['{', '[']) {
+    if named && !data.trim_start().starts_with(['{', '[']) {
         return treater.treat_text(data.as_bytes());
     }
     treater.event(data.as_bytes())

@@ -36,6 +36,8 @@ impl Format {
             Some(("application", "json")) => Self::Json,
             Some(("text", "event-stream")) => Self::Events,
             Some((_, subtype)) if subtype.ends_with("+json") => Self::Json,
+            // Some clients look only at how the type begins.
+            Some(("text", subtype)) if subtype.starts_with("event-stream") => Self::Other,
             Some(("text", _)) => Self::Text,
             _ => Self::Other,
         }
@@ -73,6 +75,7 @@ mod tests {
             ("application/json; charset=utf-16", Format::Other),
             ("text/plain; charset=utf-7", Format::Other),
             ("application/json-seq", Format::Other),
+            ("text/event-streamx", Format::Other),
             ("application/json, text/event-stream", Format::Other),
             ("image/png", Format::Other),
             ("json", Format::Other),

@@ -5,6 +5,7 @@
 
 mod events;
 mod format;
+mod framing;
 mod tell;
 
 use crate::event::{HeaderChange, ResponseHead};
