@@ -73,7 +73,7 @@ corpus: toolchain ## Precision and recall of the content detectors on public cor
 	@tests/setup.sh all
 	@tests/corpus_eval/setup.sh
 	cargo build --release --locked -p interdict-content --example judge
-	cd tests && ../$(CACHE)/venv-corpus/bin/python -m corpus_eval \
+	cd tests && PYTHONHASHSEED=0 ../$(CACHE)/venv-corpus/bin/python -m corpus_eval \
 	  --judge ../target/release/examples/judge --out ../bench/results/corpus.json
 
 build: toolchain ## The server, the verifier and the Wasm filter, optimised

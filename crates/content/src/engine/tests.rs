@@ -77,6 +77,16 @@ fn a_value_is_found_in_every_view_and_replaced_in_the_document() {
     }
 }
 
+/// Attack: thousands of short strings that each unpack to what one string may unpack to.
+#[test]
+fn what_a_document_unpacks_to_is_bounded_as_a_whole() {
+    let zipped = miniz_oxide::deflate::compress_to_vec_zlib("call me at a@b ".repeat(4_000).as_bytes(), 6);
+    let leaf = format!("\"{}\"", STANDARD.encode(zipped));
+    let of = |leaves: usize| scan(&engine(), &format!("[{}]", vec![leaf.as_str(); leaves].join(",")));
+    assert!(!of(10).incomplete);
+    assert!(of(40).incomplete);
+}
+
 #[test]
 fn json_in_a_string_is_looked_through() {
     let inner = format!(r#"{{"user":{{"card":"{CARD}"}}}}"#);

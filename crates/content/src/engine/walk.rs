@@ -15,6 +15,8 @@ use crate::view::{Map, Mapped, Origin, encoded, literal, textual};
 const DEEPEST: usize = 256;
 /// Bytes that may be decoded for one leaf.
 const ROOM: usize = 64 << 10;
+/// Bytes that may be decoded for one document: compressed runs would otherwise keep a worker busy for seconds.
+const WHOLE_ROOM: usize = 1 << 20;
 /// How often encodings may be nested: runs within runs, and textual codings within textual codings.
 const LEVELS: u8 = 2;
 
@@ -82,6 +84,8 @@ pub(super) struct Walk<'e> {
     view: Mapped,
     /// What is left of [`ROOM`] for this leaf.
     room: usize,
+    /// What is left of [`WHOLE_ROOM`].
+    whole: usize,
     /// First finding of this leaf.
     first: usize,
     /// Class and place of what was found in this leaf.
@@ -100,6 +104,7 @@ impl<'e> Walk<'e> {
             found: Found::default(),
             view: Mapped::default(),
             room: ROOM,
+            whole: WHOLE_ROOM,
             first: 0,
             told: Vec::new(),
             decoded: Vec::new(),
@@ -227,7 +232,7 @@ impl<'e> Walk<'e> {
         leaf: &Leaf<'_>,
         levels: Levels,
     ) {
-        let (decoded, run) = match encoded::decode(text, word, self.room) {
+        let (decoded, run) = match encoded::decode(text, word, self.room.min(self.whole)) {
             encoded::Decoded::Text(decoded, run) => (decoded, run),
             encoded::Decoded::Nothing => return,
             encoded::Decoded::TooLong => {
@@ -247,6 +252,7 @@ impl<'e> Walk<'e> {
         }
         self.decoded.push(again);
         self.room = self.room.saturating_sub(decoded.len());
+        self.whole = self.whole.saturating_sub(decoded.len());
         let map = Map::whole(run);
         let origin = Origin { map: &map, below: Some(origin) };
         self.text(&decoded, &origin, leaf, Levels { encoded: levels.encoded + 1, textual: 0 });
