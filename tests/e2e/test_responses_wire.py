@@ -206,6 +206,9 @@ def test_a_value_cut_by_segments_inside_of_an_event_is_replaced(ask: Ask, decisi
 def test_a_value_cut_by_two_events_is_replaced_in_the_later_one(end: bytes, ask: Ask) -> None:
     first, later = event(said(SECRET[:7]), end), event(answer(SECRET[7:] + " b"), end)
     got = ask(pieces([first, later[:-1], later[-1:]]))
+    # Not every client ends a line at CR alone: such a stream is written anew.
+    if end == b"\r":
+        first, end = first.replace(b"\r", b"\n"), b"\n"
     assert got.content.startswith(first + b"event: message" + end + b"id: 5" + end + b"data: ")
     data = got.content[len(first) :].split(b"data: ")[1]
     text = json.loads(data)["result"]["content"][0]["text"]
