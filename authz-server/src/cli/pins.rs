@@ -297,7 +297,9 @@ fn print_one(shown: &Shown) {
     }
     for suspicion in shown.suspicions.iter().flatten() {
         let Suspicion { tier, kind, path } = suspicion;
-        println!("SUSPICIOUS {}", plain::line(&format!("{tier}: {kind} at \"{path}\"")));
+        // Phrases are noisy: they are told and hide nothing.
+        let word = if tier == "lexical" { "noted" } else { "SUSPICIOUS" };
+        println!("{word} {}", plain::line(&format!("{tier}: {kind} at \"{path}\"")));
     }
     let approved = shown.approved.as_ref().and_then(|approved| text(&approved.definition));
     let seen = shown.seen.as_ref().map(|seen| text(&seen.definition));

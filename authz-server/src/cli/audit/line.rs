@@ -1,7 +1,7 @@
 //! An entry on one line.
 
 use interdict_audit::record::{
-    AnyBody, Approval, Bundle, Decision, Entry, Key, Moment, Outcome, RecordError,
+    AnyBody, Approval, Bundle, Decision, Entry, Key, Moment, Outcome, Pin, RecordError,
 };
 
 use crate::cli::plain;
@@ -58,6 +58,7 @@ impl What {
             AnyBody::Approval(body) => Self::approval(body),
             AnyBody::Bundle(body) => Self::bundle(body),
             AnyBody::Key(body) => Self::key(body),
+            AnyBody::Pin(body) => Self::pin(body),
             other => Self::event(other),
         }
     }
@@ -104,6 +105,16 @@ impl What {
             who: body.event.label().to_owned(),
             whom: digest,
             why: format!("{}{code}", body.source),
+        }
+    }
+
+    fn pin(body: &Pin<'_>) -> Self {
+        let by = body.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        Self {
+            word: "pin".to_owned(),
+            who: body.kind.label().to_owned(),
+            whom: format!("{} {}", body.server, body.name),
+            why: format!("{}{by}  {}", body.event.label(), short(&body.digest)),
         }
     }
 
