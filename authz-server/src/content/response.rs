@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use interdict_audit::hex;
-use interdict_content::rules::{AnswerRules, ListRules, OutputRule, ResponseRules, RowRule, Undeclared};
+use interdict_content::rules::{
+    AnswerRules, ListRules, OutputRule, ResponseRules, RowRule, Undeclared, Unreadable,
+};
 use interdict_mcp::{Message, MessageKind, Method, Reading};
 use interdict_policy::{Bundle, Contract, Direction, PolicyObligation, Server};
 use interdict_proto::enforcement::{EnforcerKind, Obligation};
@@ -57,7 +59,8 @@ impl ContentStage {
         let answers = self.answers(call)?;
         let profile = call.profile()?;
         let binds = |rules: &AnswerRules| *rules != AnswerRules::default();
-        if profile.is_none() && lists.is_none() && !answers.values().any(binds) {
+        let bound = lists.is_some() || answers.values().any(binds);
+        if profile.is_none() && !bound {
             return Ok(None);
         }
         let enforcer = &call.asked.request.enforcer;
@@ -71,7 +74,8 @@ impl ContentStage {
             profile_text: profile.filter(|_| !known).map(|profile| profile.text().to_owned()),
             profile: digest,
             session_key: hex::encode(key.bytes()),
-            unreadable: settings.unreadable,
+            // A list that is pinned and rows that are counted have to be read: `pass` is about values alone.
+            unreadable: if bound { Unreadable::Deny } else { settings.unreadable },
             lists,
             tools: self.pins.tools(call.asked.tenant),
             answers,

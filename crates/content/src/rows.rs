@@ -37,6 +37,8 @@ pub struct Capped {
     pub cut: u64,
     /// The path leads to no array, neither in the structured content nor in a text: nothing was counted.
     pub missing: bool,
+    /// A text that some readers take for a structure has no single reading: its rows could not be counted.
+    pub unreadable: bool,
 }
 
 /// Holds the rows of a result against a ceiling.
@@ -56,8 +58,10 @@ pub fn cap(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
     // All other texts together have the same ceiling anew: they may say the same in other words.
     let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
     for text in &mirrored.others {
-        if let Some(document) = text.document() {
-            edits.extend(text.edited(&ceiling.cut(document.root(), &rule.path)));
+        match text.document() {
+            Some(document) => edits.extend(text.edited(&ceiling.cut(document.root(), &rule.path))),
+            // `NaN`, a member twice, half of a surrogate pair: lenient readers find rows in there.
+            None => capped.unreadable |= text.is_structure(),
         }
     }
     let others = ceiling.capped(rule)?;
@@ -99,7 +103,7 @@ impl Ceiling {
         if cut > 0 && rule.over == Over::Deny {
             return Err(OverCeiling { rows: self.rows, max: self.max });
         }
-        Ok(Capped { edits: Vec::new(), rows: self.rows, cut, missing: !self.found })
+        Ok(Capped { edits: Vec::new(), rows: self.rows, cut, missing: !self.found, unreadable: false })
     }
 }
 

@@ -68,9 +68,14 @@ pub(crate) fn texts<'d>(result: Value<'d>) -> Vec<Text<'d>> {
         .collect()
 }
 
+/// What some readers pass over in front of JSON.
+fn begin(text: &str) -> &str {
+    text.trim_start_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
+}
+
 /// Worth reading: an object, or an array of anything but words.
 fn begins_like_json(text: &str) -> bool {
-    let text = text.trim_ascii_start();
+    let text = begin(text);
     is_structure(text)
         || text.strip_prefix('[').is_some_and(|inside| {
             inside
@@ -81,7 +86,7 @@ fn begins_like_json(text: &str) -> bool {
 
 /// An object, or an array of objects, arrays or strings.
 fn is_structure(text: &str) -> bool {
-    let text = text.trim_ascii_start();
+    let text = begin(text);
     let inside = text.strip_prefix('[').map(str::trim_ascii_start);
     text.starts_with('{') || inside.is_some_and(|inside| inside.starts_with(['{', '[', '"']))
 }

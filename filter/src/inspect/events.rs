@@ -72,7 +72,7 @@ impl Relay {
         let open = !end;
         let mut done = self.start;
         for event in events {
-            passing.extend_from_slice(framing::told_alike(self.between(done, event.span.start), open));
+            passing.extend_from_slice(self.told_alike(done, event.span.start, open));
             done = event.span.end;
             if self.event(&event, treater, passing, open) {
                 return;
@@ -83,12 +83,11 @@ impl Relay {
         }
         let all = outcome.is_err() || end;
         let until = if all { u64::MAX } else { complete };
-        let behind = self.between(done, until);
         if outcome.is_err() {
-            passing.extend_from_slice(behind);
+            passing.extend_from_slice(self.between(done, until));
             self.rest = Rest::Pass;
         } else {
-            passing.extend_from_slice(framing::told_alike(behind, open));
+            passing.extend_from_slice(self.told_alike(done, until, open));
         }
         let taken = if all { self.kept.len() } else { self.place(complete) };
         self.kept.drain(..taken);
@@ -98,7 +97,7 @@ impl Relay {
     /// Treats one event. True when nothing behind it passes.
     fn event(&mut self, event: &Event, treater: &mut Treater, passing: &mut Vec<u8>, open: bool) -> bool {
         let raw = self.between(event.span.start, event.span.end);
-        let alike = framing::is_alike(raw, open);
+        let alike = framing::is_alike(without_mark(raw, event.span.start), open);
         match treat(event, treater) {
             Body::Keep if alike => passing.extend_from_slice(raw),
             Body::Keep => framing::anew(event, event.data.as_deref(), passing),
@@ -127,6 +126,12 @@ impl Relay {
         self.rest = Rest::Drop;
         self.kept = Vec::new();
         true
+    }
+
+    /// What stands between events, if everybody takes it for comments.
+    fn told_alike(&self, from: u64, to: u64, open: bool) -> &[u8] {
+        let raw = self.between(from, to);
+        if framing::is_alike(without_mark(raw, from), open) { raw } else { b"" }
     }
 
     /// The bytes from one place in the stream to another, as far as they are here.
@@ -191,6 +196,11 @@ fn strip(raw: &[u8], event: &Event, passing: &mut Vec<u8>) {
 
 /// Byte order mark, which may stand before the first line of a stream.
 const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Only at the start of a stream it is passed over.
+fn without_mark(raw: &[u8], at: u64) -> &[u8] {
+    raw.strip_prefix(MARK).filter(|_| at == 0).unwrap_or(raw)
+}
 
 fn is_data(field: &[u8]) -> bool {
     field == b"data" || field.starts_with(b"data:")

@@ -15,7 +15,6 @@ pub(super) fn ends_lines_for_some(character: char) -> bool {
 /// the end gets its LF later.
 pub(super) fn is_alike(raw: &[u8], open: bool) -> bool {
     let Ok(text) = std::str::from_utf8(raw) else { return false };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = if open { text.strip_suffix('\r').unwrap_or(text) } else { text };
     text.split('\n').all(|line| {
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -27,13 +26,11 @@ pub(super) fn is_alike(raw: &[u8], open: bool) -> bool {
     }) && !text.ends_with('\r')
 }
 
-/// What stands between events, if everybody takes it for comments.
-pub(super) fn told_alike(raw: &[u8], open: bool) -> &[u8] {
-    if is_alike(raw, open) { raw } else { b"" }
-}
-
-/// Writes an event as everybody reads it.
+/// Writes an event as everybody reads it. What was judged as an event of a name that cannot be written goes without its
+/// data: without the name it would be another event.
 pub(super) fn anew(event: &Event, data: Option<&str>, passing: &mut Vec<u8>) {
+    let nameless = event.event.as_deref().is_some_and(|name| name.contains(ends_lines_for_some));
+    let data = data.filter(|_| !nameless);
     let sound = |text: &Option<String>| text.clone().filter(|text| !text.contains(ends_lines_for_some));
     let event = Event {
         id: sound(&event.id),
@@ -65,14 +62,7 @@ mod tests {
 
     #[test]
     fn what_some_client_reads_as_another_event_is_not_alike() {
-        for plain in [
-            "data: {}\n\n",
-            ": ping\r\n",
-            "id: 1\r\ndata: {}\r\n\r\n",
-            "",
-            "\u{feff}data: {}\n\n",
-            "data\n\n",
-        ] {
+        for plain in ["data: {}\n\n", ": ping\r\n", "id: 1\r\ndata: {}\r\n\r\n", "", "data\n\n"] {
             assert!(is_alike(plain.as_bytes(), false), "{plain:?}");
         }
         for other in [
@@ -84,6 +74,7 @@ mod tests {
             "Data: {}\n\n",
             " data: {}\n\n",
             "data: {\"a\":\"\u{b}\"}\n\n",
+            "\u{feff}data: {}\n\n",
         ] {
             assert!(!is_alike(other.as_bytes(), false), "{other:?}");
         }
@@ -100,5 +91,9 @@ mod tests {
         let text = String::from_utf8(passing).unwrap();
         assert!(text.contains(r#"data: {"a":"x\u2028y"}"#) && text.contains("id: 7"), "{text}");
         assert!(is_alike(text.as_bytes(), false));
+        let named = Event { event: Some("x\u{2028}".into()), ..event };
+        let mut passing = Vec::new();
+        anew(&named, named.data.as_deref(), &mut passing);
+        assert_eq!(passing, b"id: 7\n\n");
     }
 }

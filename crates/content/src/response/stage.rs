@@ -106,6 +106,9 @@ impl<'t> Pass<'t> {
             (Stage::Lists, Some(result)) => Ok(self.lists(result)),
             (Stage::Rows(rule), Some(result)) => {
                 let capped = rows::cap(result, rule).map_err(|_| Stop::Refuse(ROWS))?;
+                if capped.unreadable {
+                    return Err(Stop::Refuse(ROWS));
+                }
                 self.report.cut(capped.cut);
                 Ok(capped.edits)
             }

@@ -148,3 +148,24 @@ proptest! {
         prop_assert!(others <= max);
     }
 }
+
+/// Attack: rows in a text that lenient readers take for JSON, and ours does not.
+#[test]
+fn a_text_that_only_some_read_as_json_is_told_as_unreadable() {
+    let of = |text: &str| {
+        let result = json!({"content": [{"type": "text", "text": text}]});
+        capped(&result, &rule("rows", 2, Over::Cut)).unwrap().1.unreadable
+    };
+    for lenient in [
+        r#"{"rows":[1,2,3],"x":NaN}"#,
+        r#"{"rows":[],"rows":[1,2,3]}"#,
+        r#"{"rows":[1,2,3],"x":"\ud800"}"#,
+        "\u{feff}{\"rows\":[1,2,3]}",
+        "\u{a0}[{\"a\":1},]",
+    ] {
+        assert!(of(lenient), "{lenient}");
+    }
+    for other in [r#"{"rows":[1]}"#, "12 rows", "[note] 3 rows", ""] {
+        assert!(!of(other), "{other}");
+    }
+}
