@@ -2,7 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::Duration;
+
+use crate::BundleError;
 
 /// Limits of one decision; exceeding one is a Deny (`policy.time_limit`, `policy.memory_limit`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,57 @@ impl Drop for MemoryFuse {
     }
 }
 
+/// Reads a bundle again when it was an evaluation beside it that ran out of memory: the engine's limit is one for the
+/// whole process, and says nothing of a bundle that is read without any.
+pub(crate) fn undisturbed<T>(read: impl Fn() -> Result<T, BundleError>) -> Result<T, BundleError> {
+    const ATTEMPTS: u32 = 20;
+    /// An evaluation that is stopped needs a moment to give its memory back.
+    const PAUSE: Duration = Duration::from_millis(100);
+    for _ in 1..ATTEMPTS {
+        match read() {
+            Err(error) if is_memory_limit(&error.message) => sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+    read()
+}
+
+/// Whether a text of the engine says that the memory limit was exceeded.
+fn is_memory_limit(text: &str) -> bool {
+    let said = regorus::LimitError::MemoryLimitExceeded { usage: 0, limit: 0 }.to_string();
+    said.split_once('(').is_some_and(|(before_figures, _)| text.contains(before_figures))
+}
+
 /// Live bytes of the process as regorus' allocator counts them.
 fn allocated_bytes() -> u64 {
     regorus_mimalloc::global_allocation_stats_snapshot().allocated
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn read_with(failures: u32, message: &str) -> (Result<(), BundleError>, u32) {
+        let reads = Cell::new(0);
+        let outcome = undisturbed(|| {
+            reads.set(reads.get() + 1);
+            if reads.get() > failures { Ok(()) } else { Err(BundleError::new("bundle.rego", message)) }
+        });
+        (outcome, reads.get())
+    }
+
+    #[test]
+    fn a_bundle_read_while_an_evaluation_runs_out_of_memory_is_read_again() {
+        let said = regorus::LimitError::MemoryLimitExceeded { usage: 1_200_653_589, limit: 34_192_538 };
+        assert_eq!(read_with(2, &format!("{said}.")), (Ok(()), 3));
+    }
+
+    #[test]
+    fn a_bundle_that_is_wrong_is_read_once() {
+        let (outcome, reads) = read_with(9, "Unexpected end of the file.");
+        assert!(outcome.is_err());
+        assert_eq!(reads, 1);
+    }
 }

@@ -11,7 +11,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use serde::Serialize;
 
 use crate::bundle::{self, Bundle, Loaded, Source, TestRule};
-use crate::limits::MemoryFuse;
+use crate::limits::{MemoryFuse, undisturbed};
 use crate::{BundleError, EvalLimits, quiet};
 
 /// How one test rule ended.
@@ -200,7 +200,7 @@ impl Candidate {
         filter: Option<&str>,
         limits: Option<TestLimits>,
     ) -> Result<TestReport, BundleError> {
-        let mut run = Run::new(&self.loaded)?;
+        let mut run = undisturbed(|| Run::new(&self.loaded))?;
         let start = Instant::now();
         let _fuse = limits.map(|limits| {
             MemoryFuse::arm(EvalLimits { time: limits.all, memory_bytes: limits.memory_bytes })

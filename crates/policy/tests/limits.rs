@@ -8,6 +8,7 @@
 )]
 mod common;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::{Folder, agent, call, codes, server};
@@ -17,7 +18,15 @@ use serde_json::json;
 
 const ALLOW: &str = "package interdict.policy.own\nallow contains {\"code\": \"ok\", \"message\": \"ok\"}\n";
 
+/// The engine's memory limit is one for the process, so that a test which exhausts it would be seen by the others.
+static PROCESS: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn decide(body: &str, arguments: serde_json::Value, limits: EvalLimits) -> (Verdict, String) {
+    let _alone = alone();
     let policy = format!("{ALLOW}deny contains {{\"code\": \"no\", \"message\": \"no\"}} if {{ {body} }}\n");
     let bundle = Folder::new(&[("p.rego", &policy)]).load().unwrap();
     let (agent, server) = (agent(), server("payments"));
@@ -37,6 +46,7 @@ fn a_policy_that_runs_too_long_is_stopped_and_denied() {
 
 #[test]
 fn a_policy_that_runs_too_long_inside_of_a_function_is_denied_too() {
+    let _alone = alone();
     let policy = format!(
         "{ALLOW}slow(x) if {{ some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); a + b == x }}\n\
          deny contains {{\"code\": \"no\", \"message\": \"no\"}} if slow(-1)\n"
@@ -71,6 +81,7 @@ fn the_memory_limit_is_lifted_after_the_evaluation() {
 
 #[test]
 fn a_number_that_would_become_megabytes_is_denied() {
+    let _alone = alone();
     let arguments = "{\"n\": 1e999999999}";
     let limits = interdict_mcp::Limits { numbers: interdict_mcp::Numbers::Exact, ..Default::default() };
     let document = interdict_mcp::json::Document::parse(arguments.as_bytes(), &limits).unwrap();

@@ -34,6 +34,7 @@ pub use self::tarball::{MAX_ARCHIVE_BYTES, write_tarball};
 pub(crate) use self::traps::watch;
 use crate::contract::Contracts;
 use crate::grants::{Grants, Roles};
+use crate::limits::undisturbed;
 use crate::{BundleError, ContentConfig, Contract, EvalLimits, Evaluator, Registry};
 
 /// The set of Rego, data, agents and servers that is in force.
@@ -277,12 +278,16 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
     // Where files were and in which order the roots were named says nothing: the same content is the same engine, down
     // to which of two errors it meets first.
     files.sort_by_cached_key(kept::order);
+    undisturbed(|| checked(&files))
+}
+
+fn checked(files: &[SourceFile]) -> Result<Loaded, BundleError> {
     let mut registry = Registry::default();
-    let manifests = manifests(&files)?;
+    let manifests = manifests(files)?;
     let mut data = Data::default();
     let mut policies: Vec<(&SourceFile, Module)> = Vec::new();
     let mut tests: Vec<(&SourceFile, Module)> = Vec::new();
-    for file in &files {
+    for file in files {
         let manifest = manifests.get(&file.root);
         match file.kind {
             Kind::Policy => {
@@ -298,7 +303,7 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
         }
     }
     registry.check()?;
-    let contracts = contracts(&files, &registry, &data)?;
+    let contracts = contracts(files, &registry, &data)?;
     let content = ContentConfig::read(&data, &registry)?;
 
     let functions = check::functions(policies.iter().map(|(_, module)| module));
@@ -320,7 +325,7 @@ fn load(mut files: Vec<SourceFile>) -> Result<Loaded, BundleError> {
     let named = files.iter().find(|file| file.kind == Kind::Manifest);
     let manifest = named.and_then(|file| manifests.get(&file.root)).cloned();
     let inner = Inner {
-        digest: kept::digest(&kept::manifest(&files))?,
+        digest: kept::digest(&kept::manifest(files))?,
         files: files.iter().filter(|file| file.kind != Kind::Test).cloned().collect(),
         manifest,
         topics,
