@@ -34,7 +34,7 @@ check: toolchain $(DENY) ## Formatting, clippy with warnings denied, licences an
 	$(DENY) --all-features check bans licenses sources
 
 unit: build ## Rust tests: unit, property, corpus, decision vectors
-	INTERDICT_WASM=$(abspath $(WASM)) cargo test --workspace --locked
+	INTERDICT_WASM=$(abspath $(WASM)) cargo test --workspace --locked --no-fail-fast
 
 policy-test: build ## The Rego tests of the default bundle, with coverage
 	$(SERVER) policy test policies
