@@ -1,8 +1,12 @@
 //! Payment cards: length, issuer range, Luhn.
 
+use std::ops::Range;
+
 use super::classes::Builtin;
 use super::digits::{Cluster, Window, luhn, monotone};
 use super::hit::{Certainty, Found, last_four};
+use super::row;
+use super::text::Text;
 use crate::finding::Facet;
 
 /// An issuer's numbers: those that start with `low..=high` and have one of the lengths.
@@ -149,6 +153,31 @@ pub(crate) fn find(cluster: &Cluster<'_>, found: &mut Found) {
     }
 }
 
+/// Looks for a card whose first group is `first`, with something else than an ordinary separator between the groups. Groups
+/// of other sizes than those of printed numbers need a word that says what they are.
+pub(crate) fn find_row(text: &Text<'_>, first: &Range<usize>, found: &mut Found) {
+    if !matches!(first.len(), 1 | 2 | 4 | 6 | 8) {
+        return;
+    }
+    let Some(groups) = row::collect(text, first) else { return };
+    let total: usize = groups.iter().map(ExactSizeIterator::len).sum();
+    if !(12..=19).contains(&total) {
+        return;
+    }
+    let digits: String = groups.iter().map(|group| text.slice(group.clone())).collect();
+    let sizes = || groups.iter().map(ExactSizeIterator::len);
+    let printed = PRINTED.iter().any(|printed| printed.len() > 2 && printed.iter().copied().eq(sizes()));
+    if read(&digits).is_some() && (printed || text.near(first.start, WORDS)) {
+        let range = first.start..groups.last().map_or(first.end, |group| group.end);
+        add(range, digits, found);
+    }
+}
+
+fn add(range: Range<usize>, digits: String, found: &mut Found) {
+    let facet = Facet { last_four: last_four(&digits), ..Facet::default() };
+    found.add(Builtin::PAN, range, digits, Certainty::Checked, facet);
+}
+
 /// Whether all groups but the last have the same size: somebody spread the digits.
 fn evenly(cluster: &Cluster<'_>) -> bool {
     let size = cluster.groups.first().map_or(0, ExactSizeIterator::len);
@@ -161,7 +190,6 @@ fn take(cluster: &Cluster<'_>, window: &Window, printed: bool, found: &mut Found
     // What has the length of a sure number is one even where somebody put a letter in front.
     let alone = cluster.text.stands_alone(&window.range);
     if sure || (printed && alone) || alone && cluster.text.near(window.range.start, WORDS) {
-        let facet = Facet { last_four: last_four(&window.digits), ..Facet::default() };
-        found.add(Builtin::PAN, window.range.clone(), window.digits.as_str(), Certainty::Checked, facet);
+        add(window.range.clone(), window.digits.clone(), found);
     }
 }

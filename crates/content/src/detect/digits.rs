@@ -25,7 +25,7 @@ pub(crate) struct Window {
     pub(crate) separator: Option<u8>,
 }
 
-fn is_separator(byte: u8) -> bool {
+pub(crate) fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'/' | b'_' | b'(' | b')' | b'\t')
 }
 

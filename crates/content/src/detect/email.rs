@@ -55,18 +55,52 @@ fn domain(text: &Text<'_>, start: usize) -> Option<Range<usize>> {
         .then(|| start..start + name.len())
 }
 
+/// The last `://`, and what was seen behind it.
+#[derive(Default)]
+pub(crate) struct Scheme {
+    /// Behind its slashes; zero before the first.
+    behind: usize,
+    /// Up to where there is nothing behind it that ends an address.
+    clean: usize,
+    /// Values that were looked at behind it.
+    looked: usize,
+}
+
+/// More signs behind one scheme are more than a password has.
+const SIGNS: usize = 8;
+
+impl Scheme {
+    /// Notes the one whose colon is at `at`.
+    pub(crate) fn note(&mut self, text: &Text<'_>, at: usize) {
+        if text.byte(at + 1) == b'/' && text.byte(at + 2) == b'/' {
+            *self = Self { behind: at + 3, clean: at + 3, looked: 0 };
+        }
+    }
+
+    /// The user name and password that end at `at`.
+    fn user_info(&mut self, text: &Text<'_>, at: usize) -> Option<Range<usize>> {
+        let (from, clean) = (self.behind, self.clean);
+        if from == 0 || at < clean || at - from > USER_INFO {
+            return None;
+        }
+        let is_part = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'<>`".contains(&byte);
+        self.clean = text.run(clean, at - clean, is_part);
+        (self.clean == at).then_some(from..at)
+    }
+}
+
 /// Looks for `scheme://user:password@` that ends with the `@` at `at`.
-pub(crate) fn find_user_info(text: &Text<'_>, at: usize, found: &mut Found) {
-    let start =
-        text.run_back(at, USER_INFO, |byte| !byte.is_ascii_whitespace() && !b"\"'<>`".contains(&byte));
-    let before = text.slice(start..at);
-    let Some(slashes) = before.rfind("://") else { return };
-    let scheme = before.get(..slashes).unwrap_or_default();
-    let user_info = start + slashes + 3..at;
+pub(crate) fn find_user_info(text: &Text<'_>, at: usize, last: &mut Scheme, found: &mut Found) {
+    let Some(user_info) = last.user_info(text, at) else { return };
     let Some((_, password)) = text.slice(user_info.clone()).split_once(':') else { return };
-    let named = scheme.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let named = text.before(user_info.start - 3).is_ascii_alphanumeric();
     // Behind a slash it is a path; passwords have theirs encoded.
-    if !named || password.contains('/') || super::generic::is_placeholder(password) {
+    if !named || password.contains('/') {
+        return;
+    }
+    last.looked += 1;
+    found.incomplete |= last.looked > SIGNS;
+    if last.looked > SIGNS || super::generic::is_placeholder(password) {
         return;
     }
     let host = text.run(at + 1, DOMAIN, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));

@@ -143,8 +143,41 @@ pub(crate) fn find_member(text: &Text<'_>, found: &mut Found) {
     }
 }
 
+/// The last run of characters that a value may have, which is measured once however many names stand in it.
+#[derive(Default)]
+pub(crate) struct Run {
+    range: Range<usize>,
+    /// Long values in it that were looked at.
+    looked: usize,
+}
+
+/// Values of more bytes are long.
+const SHORT: usize = 64;
+/// Most long values of one run that are looked at: honest ones have one.
+const MOST_LONG: usize = 16;
+
+impl Run {
+    /// Looks at the value that starts at `from`.
+    fn take(&mut self, text: &Text<'_>, from: usize, name: &str, found: &mut Found) {
+        if !self.range.contains(&from) {
+            let is_part = |byte: u8| byte.is_ascii_graphic() && !b"\"'`,;<>()\\".contains(&byte);
+            *self = Self { range: from..text.run(from, usize::MAX, is_part), looked: 0 };
+        }
+        let value = text.slice(from..self.range.end.min(from + LONGEST + 1));
+        // An address goes on behind an ampersand; a sentence ends with a full stop.
+        let value = value.split('&').next().unwrap_or_default();
+        let length = value.trim_end_matches(['.', '!', '?', ':', ']', '}']).len();
+        self.looked += usize::from((SHORT + 1..=LONGEST).contains(&length));
+        if self.looked > MOST_LONG {
+            found.incomplete = true;
+        } else {
+            take(text, from..from + length, name, found);
+        }
+    }
+}
+
 /// Looks at the `=` or `:` at `at`: a word before it, a value behind it.
-pub(crate) fn find_assignment(text: &Text<'_>, at: usize, found: &mut Found) {
+pub(crate) fn find_assignment(text: &Text<'_>, at: usize, run: &mut Run, found: &mut Found) {
     let end = text.run_back(at, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b':'));
     // Most words before a colon end in something else, and many colons stand in a time of day.
     let before = text.before(end);
@@ -164,11 +197,11 @@ pub(crate) fn find_assignment(text: &Text<'_>, at: usize, found: &mut Found) {
             from += scheme.len();
         }
     }
-    take(text, from..value_end(text, from), name, found);
+    run.take(text, from, name, found);
 }
 
 /// Looks before a long word for `Bearer` or a flag such as `--password`.
-pub(crate) fn find_before(text: &Text<'_>, word: &Range<usize>, found: &mut Found) {
+pub(crate) fn find_before(text: &Text<'_>, word: &Range<usize>, run: &mut Run, found: &mut Found) {
     let end = text.run_back(word.start, 2, |byte| byte == b' ');
     if end == word.start {
         return;
@@ -182,16 +215,8 @@ pub(crate) fn find_before(text: &Text<'_>, word: &Range<usize>, found: &mut Foun
         {
             return;
         }
-        take(text, word.start..value_end(text, word.start), name, found);
+        run.take(text, word.start, name, found);
     }
-}
-
-fn value_end(text: &Text<'_>, from: usize) -> usize {
-    let end = text.run(from, LONGEST + 1, |byte| byte.is_ascii_graphic() && !b"\"'`,;<>()\\".contains(&byte));
-    // An address goes on behind an ampersand; a sentence ends with a full stop.
-    let value = text.slice(from..end);
-    let value = value.split('&').next().unwrap_or_default().trim_end_matches(['.', '!', '?', ':', ']', '}']);
-    from + value.len()
 }
 
 fn take(text: &Text<'_>, range: Range<usize>, name: &str, found: &mut Found) {

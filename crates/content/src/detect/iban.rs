@@ -5,6 +5,9 @@ use super::hit::{Certainty, Found, last_four};
 use super::text::Text;
 use crate::finding::Facet;
 
+/// Most bytes between two groups of four.
+const GAP: usize = 3;
+
 /// Countries of the IBAN registry and the length of their numbers.
 const LENGTHS: &[(&str, u8)] = &[
     ("AD", 24),
@@ -139,17 +142,23 @@ pub(crate) fn find(text: &Text<'_>, digits: usize, found: &mut Found) {
     }
 }
 
-/// `length` letters and digits from `start` on, single separators between them left out.
+/// `length` letters and digits from `start` on, single separators between them left out; of others only those behind every
+/// four, as in print.
 fn collect(text: &Text<'_>, start: usize, length: usize) -> Option<(String, usize)> {
     let (mut value, mut at) = (String::with_capacity(length), start);
     while value.len() < length {
         let byte = text.byte(at);
         if byte.is_ascii_alphanumeric() {
             value.push(char::from(byte.to_ascii_uppercase()));
-        } else if !matches!(byte, b' ' | b'-' | b'.' | b'/') || !text.byte(at + 1).is_ascii_alphanumeric() {
+            at += 1;
+            continue;
+        }
+        let gap = text.run(at, GAP, |byte| !byte.is_ascii_alphanumeric());
+        let ordinary = gap - at == 1 && matches!(byte, b' ' | b'-' | b'.' | b'/');
+        if !(ordinary || value.len().is_multiple_of(4)) || !text.byte(gap).is_ascii_alphanumeric() {
             return None;
         }
-        at += 1;
+        at = gap;
     }
     (!text.byte(at).is_ascii_alphanumeric()).then_some((value, at))
 }

@@ -16,6 +16,7 @@ mod mrz;
 mod national;
 mod pattern;
 mod phone;
+mod row;
 mod sweep;
 mod text;
 mod token;
@@ -31,8 +32,8 @@ pub(crate) use self::pattern::{Bad, Patterns};
 use self::sweep::{DIGIT, LONG, LOWER, UPPER, Visitor};
 pub(crate) use self::text::Text;
 use self::vendor::Formats;
-use crate::view::encoded;
-use crate::view::fold::{Fold, fold};
+use crate::view::encoded::{self, spread};
+use crate::view::fold::{Fold, fold, is_unseen};
 use crate::view::textual;
 
 pub(crate) use self::phone::knows as knows_phones_of;
@@ -143,6 +144,8 @@ struct Done {
     encoded: usize,
     colon: usize,
     zone: usize,
+    scheme: email::Scheme,
+    value: generic::Run,
 }
 
 /// One pass over one text.
@@ -170,6 +173,8 @@ impl Visitor for Pass<'_> {
             if word.len() >= encoded::SHORTEST && word.start >= self.done.encoded {
                 self.encoded(text, &word, kinds);
             }
+        } else if kinds & DIGIT != 0 && matches!(word.len(), 2 | 4) && word.start >= self.done.encoded {
+            self.hex_bytes(text, &word);
         }
     }
 
@@ -179,7 +184,7 @@ impl Visitor for Pass<'_> {
             // In front of a domain or a host.
             b'@' if text.byte(at + 1).is_ascii_alphanumeric() || text.byte(at + 1) == b'[' => {
                 if detectors.wants(Builtin::CONNECTION_STRING) {
-                    email::find_user_info(text, at, self.found);
+                    email::find_user_info(text, at, &mut self.done.scheme, self.found);
                 }
                 if detectors.wants(Builtin::EMAIL) {
                     email::find(text, at, self.found);
@@ -194,6 +199,12 @@ impl Visitor for Pass<'_> {
             b'%' | b'&' | b'\\' if !self.found.textual => {
                 self.found.textual = textual::is_encoded(text.text.get(at..).unwrap_or_default());
             }
+            b'\n' if at >= self.done.encoded => {
+                if let Some(run) = spread::lines(text.bytes(), at) {
+                    self.note(run.clone(), run.end);
+                }
+            }
+            byte if is_unseen(byte) => self.found.textual = true,
             0xc2.. if !self.found.textual => {
                 let character = text.text.get(at..).and_then(|rest| rest.chars().next());
                 self.found.textual = character.is_some_and(|character| fold(character) != Fold::Keep);
@@ -217,6 +228,9 @@ impl Pass<'_> {
             at = if self.groups.len() < digits::GROUPS { end } else { self.overlap(end) };
             self.done.digits = at;
             self.cluster(text);
+            if self.detectors.wants(Builtin::PAN) {
+                self.groups.iter().for_each(|group| card::find_row(text, group, self.found));
+            }
         }
     }
 
@@ -274,32 +288,44 @@ impl Pass<'_> {
         detectors.formats.find(text, word, self.found);
         vendor::find_around(text, word, wants, self.found);
         if wants(Builtin::GENERIC_SECRET) {
-            generic::find_before(text, word, self.found);
+            generic::find_before(text, word, &mut self.done.value, self.found);
         }
     }
 
-    /// Notes a word that may be the start of something encoded.
+    /// Notes a long word that may be the start of something encoded.
     fn encoded(&mut self, text: &Text<'_>, word: &Range<usize>, kinds: u8) {
+        let inside = || text.bytes().get(word.clone()).unwrap_or_default();
         let base64 = kinds & UPPER != 0 && kinds & LOWER != 0;
-        let hex = kinds & DIGIT != 0 && word.len() >= 16 && {
-            let inside = text.bytes().get(word.clone()).unwrap_or_default();
-            encoded::is_hex(inside)
-        };
-        if !base64 && !hex {
-            return;
+        if base64 || (kinds & DIGIT != 0 && encoded::hex_run(inside()).is_some()) {
+            self.note(word.clone(), encoded::end_of_run(text.bytes(), word.end));
+        } else if kinds & DIGIT != 0 {
+            self.hex_bytes(text, word);
         }
-        self.done.encoded = if base64 { encoded::end_of_run(text.bytes(), word.end) } else { word.end };
+    }
+
+    /// Notes bytes in hex that are spread out.
+    fn hex_bytes(&mut self, text: &Text<'_>, word: &Range<usize>) {
+        if let Some(end) = spread::hex_bytes(text.bytes(), word.start) {
+            self.note(word.clone(), end);
+        }
+    }
+
+    fn note(&mut self, word: Range<usize>, end: usize) {
+        self.done.encoded = end;
         if self.found.encoded.len() >= MOST {
             self.found.incomplete = true;
         } else {
-            self.found.encoded.push(word.clone());
+            self.found.encoded.push(word);
         }
     }
 
     fn assignment(&mut self, text: &Text<'_>, byte: u8, at: usize) {
         let detectors = self.detectors;
         if detectors.wants(Builtin::GENERIC_SECRET) {
-            generic::find_assignment(text, at, self.found);
+            generic::find_assignment(text, at, &mut self.done.value, self.found);
+        }
+        if byte == b':' {
+            self.done.scheme.note(text, at);
         }
         if byte == b'=' && detectors.wants(Builtin::AZURE_KEY) {
             vendor::find_azure(text, at, self.found);

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::text::Text;
+use crate::view::fold::is_unseen;
 
 /// A byte that can be in a word: letters, digits, `_` and `-`.
 const WORD: u8 = 1;
@@ -15,7 +16,7 @@ pub(crate) const UPPER: u8 = 4;
 pub(crate) const LOWER: u8 = 8;
 /// `_` or `-`.
 pub(crate) const JOINER: u8 = 16;
-/// A byte that something may be built around: `@ % & \ = : <`, or one outside of ASCII.
+/// A byte that something may be built around: `@ % & \ = : <`, a line feed, one that nobody sees, one outside of ASCII.
 const MARK: u8 = 32;
 
 const KINDS: [u8; 256] = kinds();
@@ -31,7 +32,8 @@ const fn kinds() -> [u8; 256] {
                 b'A'..=b'Z' => WORD | UPPER,
                 b'a'..=b'z' => WORD | LOWER,
                 b'_' | b'-' => WORD | JOINER,
-                b'@' | b'%' | b'&' | b'\\' | b'=' | b':' | b'<' | 0x80.. => MARK,
+                b'@' | b'%' | b'&' | b'\\' | b'=' | b':' | b'<' | b'\n' | 0x80.. => MARK,
+                unseen if is_unseen(unseen) => MARK,
                 _ => 0,
             };
         }

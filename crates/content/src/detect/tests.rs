@@ -67,6 +67,42 @@ fn cards_are_found_as_people_write_them() {
 }
 
 #[test]
+fn printed_groups_are_a_card_with_whatever_stands_between_them() {
+    let engine = all();
+    for gap in
+        ["\n", "\r\n", ",", ", ", ":", " | ", "*", "·", "=", "+", "    ", "**", "<br>", "&", "x", " - "]
+    {
+        for groups in [["4111", "1111", "1111", "1111"].as_slice(), &["3782", "822463", "10005"]] {
+            let card = groups.join(gap);
+            assert_found(&engine, "pan", &format!("it is {card}."), &card);
+        }
+        let spread =
+            "4111111111111111".split("").filter(|digit| !digit.is_empty()).collect::<Vec<_>>().join(gap);
+        assert_found(&engine, "pan", &format!("my card is {spread}."), &spread);
+        assert_clean(&engine, &[&format!("these are {spread}.")]);
+    }
+    let iban = "NL91\nABNA\n0417\n1643\n00";
+    assert_found(&engine, "iban", &format!("to\n{iban}\nplease"), iban);
+}
+
+#[test]
+fn lists_and_tables_of_numbers_are_no_cards() {
+    assert_clean(
+        &engine(&["card", "account"]),
+        &[
+            "1,234,567 of 4,111,111,111,111,111",
+            "4111, 1111, 1111, 1111, 2024, 2025",
+            "2023\n4111\n1111\n1111\n1111",
+            "4111,1111, 1111,1111",
+            "4111,1111,1111,111",
+            "v4111,1111,1111,1111x",
+            "card 41111111, 11111112",
+            "NL91,ABNA,0417,16,43,00",
+        ],
+    );
+}
+
+#[test]
 fn numbers_that_are_no_cards_are_left_alone() {
     assert_clean(
         &engine(&["pan"]),

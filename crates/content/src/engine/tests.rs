@@ -44,6 +44,10 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
+fn tag(character: char) -> char {
+    char::from_u32(0xe_0000 + u32::from(character)).unwrap()
+}
+
 #[test]
 fn a_value_is_found_in_every_view_and_replaced_in_the_document() {
     let engine = engine();
@@ -55,6 +59,11 @@ fn a_value_is_found_in_every_view_and_replaced_in_the_document() {
         "４１１１ １１１１ １１１１ １１１１".into(),
         "4111\u{200b}1111\u{ad}1111\u{feff}1111".into(),
         "4111\u{a0}1111\u{a0}1111\u{a0}1111".into(),
+        "4\\u00001\\u00071\u{7f}1\u{9b} 1111 1111 1111".into(),
+        "4\u{301}111\u{20e3}\u{fe0f} 1\u{332}111 1111 1111".into(),
+        "꘤꘡꘡꘡ ᠑᠑᠑᠑ 1111 1111".into(),
+        CARD.chars().map(tag).collect(),
+        CARD.chars().flat_map(|c| [c, tag('7')]).take(37).collect(),
         percent(CARD),
         percent(&percent(CARD)),
         "4111&nbsp;1111&#32;1111&#x20;1111".into(),
@@ -113,6 +122,26 @@ fn numbers_and_names_are_found_and_cannot_be_redacted() {
         assert_eq!((found[0].place, found[0].path.as_str(), &found[0].span), (place, path, &None));
         let refused = redact(&found).unwrap_err();
         assert_eq!((&*refused.class, refused.path.as_str()), ("pan", path));
+    }
+}
+
+#[test]
+fn a_number_is_what_readers_make_of_its_fraction_and_exponent() {
+    let engine = engine();
+    for json in [
+        "4.734840338931615e15",
+        "4734840338931615.0",
+        "-4.734840338931615E+15",
+        "473484033893161500000e-5",
+        "0.0004734840338931615e0019",
+        "4734840338931.615e3",
+    ] {
+        let found = scan(&engine, json);
+        assert_eq!((found.findings.len(), found.incomplete), (1, false), "{json}");
+        assert_eq!((&*found.findings[0].class, found.findings[0].place), ("pan", Place::Number), "{json}");
+    }
+    for json in ["4.734840338931615e14", "4.734840338931615e291", "4.734840338931615e-9"] {
+        assert_eq!(scan(&engine, json).findings, [], "{json}");
     }
 }
 

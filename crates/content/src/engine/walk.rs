@@ -9,7 +9,9 @@ use sha2::Sha256;
 use super::{Engine, Scan};
 use crate::detect::{Found, Hit, MOST, Scratch, Text};
 use crate::finding::{Finding, Place, SessionKey};
-use crate::view::{Map, Mapped, Origin, encoded, literal, textual};
+use crate::schema::decimal::Decimal;
+use crate::view::textual::{self, Changed};
+use crate::view::{Map, Mapped, Origin, encoded, literal};
 
 /// Deepest nesting that is walked. The reader's own bound is below it.
 const DEEPEST: usize = 256;
@@ -17,6 +19,8 @@ const DEEPEST: usize = 256;
 const ROOM: usize = 64 << 10;
 /// Bytes that may be decoded for one document: compressed runs would otherwise keep a worker busy for seconds.
 const WHOLE_ROOM: usize = 1 << 20;
+/// Digits of a number that is written with a fraction or an exponent; nothing that is looked for has more.
+const MOST_DIGITS: usize = 40;
 /// How often encodings may be nested: runs within runs, and textual codings within textual codings.
 const LEVELS: u8 = 2;
 
@@ -136,7 +140,7 @@ impl<'e> Walk<'e> {
                 }
             }
             Some(b'-' | b'0'..=b'9') if !self.engine.detectors.is_dull_number(raw) => {
-                self.leaf(raw, &Map::shifted(value.span().start), &Leaf { step, place: Place::Number, name });
+                self.number(raw, value.span().start, &Leaf { step, place: Place::Number, name });
             }
             _ => {}
         }
@@ -169,6 +173,20 @@ impl<'e> Walk<'e> {
         literal::decode(inner, base, &mut view);
         self.leaf(&view.text, &view.map, &leaf);
         self.view = view;
+    }
+
+    /// A number as it is written, and the integer that every reader makes of `4.11e15`.
+    fn number(&mut self, raw: &str, base: usize, leaf: &Leaf<'_>) {
+        let map = Map::shifted(base);
+        self.leaf(raw, &map, leaf);
+        if !raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+            return;
+        }
+        if let Some(integer) = Decimal::read(raw).integer(MOST_DIGITS) {
+            let (below, whole) = (Origin { map: &map, below: None }, Map::whole(0..raw.len()));
+            let origin = Origin { map: &whole, below: Some(&below) };
+            self.text(&integer, &origin, leaf, Levels { textual: 1, ..Levels::default() });
+        }
     }
 
     fn leaf(&mut self, text: &str, map: &Map, leaf: &Leaf<'_>) {
@@ -213,15 +231,20 @@ impl<'e> Walk<'e> {
 
     fn textual(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
         let mut view = Mapped::default();
-        if !textual::undo(text, &mut view) {
+        let changed = textual::undo(text, &mut view);
+        if changed == Changed::No {
             return;
         }
         if levels.textual >= LEVELS {
             self.scan.incomplete = true;
             return;
         }
-        let origin = Origin { map: &view.map, below: Some(origin) };
-        self.text(&view.text, &origin, leaf, Levels { textual: levels.textual + 1, ..levels });
+        let levels = Levels { textual: levels.textual + 1, ..levels };
+        self.text(&view.text, &Origin { map: &view.map, below: Some(origin) }, leaf, levels);
+        if changed == Changed::Tags {
+            textual::undo_tags(text, &mut view);
+            self.text(&view.text, &Origin { map: &view.map, below: Some(origin) }, leaf, levels);
+        }
     }
 
     fn encoded(

@@ -56,6 +56,12 @@ impl Decimal {
         Some(digits.zip(scale).and_then(|(digits, scale)| digits.checked_mul(scale)).unwrap_or(u64::MAX))
     }
 
+    /// All digits of an integer, without its sign. `None` if it is none, or has more than `most` digits.
+    pub(crate) fn integer(&self, most: usize) -> Option<String> {
+        let zeros = usize::try_from(self.exponent).ok().filter(|zeros| *zeros <= most)?;
+        (self.digits.len() + zeros <= most).then(|| format!("{}{}", self.digits, "0".repeat(zeros)))
+    }
+
     /// One spelling for one number.
     pub(crate) fn write(&self, out: &mut String) {
         if self.negative {

@@ -8,7 +8,7 @@
 mod compile;
 mod containers;
 mod cycle;
-mod decimal;
+pub(crate) mod decimal;
 mod evaluate;
 mod keywords;
 mod pattern;

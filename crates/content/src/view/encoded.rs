@@ -1,11 +1,17 @@
 //! Runs that decode to readable text: base64 in both alphabets, hex, and gzip or zlib inside of them.
 
+mod glued;
+pub(crate) mod spread;
+
 use std::ops::Range;
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 /// A run that may be encoded: at least this long. Fifteen characters of base64 hold eleven bytes.
 pub(crate) const SHORTEST: usize = 15;
+
+/// How gzip starts in base64.
+const GZIP: &[u8] = b"H4sI";
 
 /// What became of a run.
 pub(crate) enum Decoded {
@@ -17,28 +23,67 @@ pub(crate) enum Decoded {
     TooLong,
 }
 
+type Readable = Option<(String, Range<usize>)>;
+
 /// Decodes what starts with the word at `word` of `text`; at most `room` bytes may come out of it.
 pub(crate) fn decode(text: &str, word: Range<usize>, room: usize) -> Decoded {
-    let bytes = text.as_bytes();
-    if let Some(inside) = bytes.get(word.clone()).filter(|inside| is_hex(inside)) {
-        let Ok(found) = readable(hex(inside, room), word.clone(), room) else { return Decoded::TooLong };
-        if let Decoded::Text(..) = found {
-            return found;
+    match attempt(text.as_bytes(), &word, room) {
+        Ok(Some((text, run))) => Decoded::Text(text, run),
+        Ok(None) => Decoded::Nothing,
+        Err(TooLong) => Decoded::TooLong,
+    }
+}
+
+fn attempt(bytes: &[u8], word: &Range<usize>, room: usize) -> Result<Readable, TooLong> {
+    if let Some(run) = spread::hex_bytes(bytes, word.start).map(|end| word.start..end) {
+        return readable(hex(&spread::digits(part(bytes, &run)), room), run, room);
+    }
+    if is_hex(part(bytes, word)) {
+        let run = word.start..hex_end(bytes, word.end);
+        let found = readable(hex(part(bytes, &run), room), run, room)?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
-    for start in starts(bytes, &word) {
-        let run = start..end_of_run(bytes, word.end);
-        if !worth_decoding(bytes.get(run.clone()).unwrap_or_default()) {
-            continue;
-        }
-        let decoded = base64(bytes.get(run.clone()).unwrap_or_default(), room);
-        match readable(decoded, run, room) {
-            Err(TooLong) => return Decoded::TooLong,
-            Ok(Decoded::Nothing) => {}
-            Ok(found) => return found,
+    let end = end_of_run(bytes, word.end);
+    for start in starts(bytes, word) {
+        let found = plain_base64(bytes, start..end, room)?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
-    Decoded::Nothing
+    glued(bytes, word, end, room)
+}
+
+/// What stands in the run from its first character on.
+fn plain_base64(bytes: &[u8], run: Range<usize>, room: usize) -> Result<Readable, TooLong> {
+    let inside = part(bytes, &run);
+    if !worth_decoding(inside) {
+        return Ok(None);
+    }
+    readable(base64(inside, room), run, room)
+}
+
+/// What begins behind the first character.
+fn glued(bytes: &[u8], word: &Range<usize>, end: usize, room: usize) -> Result<Readable, TooLong> {
+    let run = word.start..end;
+    let inside = part(bytes, &run);
+    if let Some(at) = inside.windows(GZIP.len()).position(|window| window == GZIP) {
+        let run = word.start + at..end;
+        let unpacked = readable(base64(part(bytes, &run), room), run, room)?;
+        if unpacked.is_some() {
+            return Ok(unpacked);
+        }
+    }
+    let found = glued::in_hex(part(bytes, word)).or_else(|| glued::in_base64(inside));
+    match found {
+        Some((text, _)) if text.len() > room => Err(TooLong),
+        found => Ok(found.map(|(text, run)| (text, word.start + run.start..word.start + run.end))),
+    }
+}
+
+fn part<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [u8] {
+    bytes.get(range.clone()).unwrap_or_default()
 }
 
 struct TooLong;
@@ -87,7 +132,7 @@ pub(crate) fn end_of_run(bytes: &[u8], mut at: usize) -> usize {
 /// Looks at the first bytes: most words that are as long as this decode to noise.
 fn worth_decoding(run: &[u8]) -> bool {
     let start = base64(run.get(..run.len().min(344)).unwrap_or_default(), 256);
-    is_compressed(&start) || share_of_printable(&start) >= 60
+    is_compressed(&start) || is_wide(&start) || share_of_printable(&start) >= 60
 }
 
 /// What a short run of base64 says, readable or not.
@@ -99,16 +144,8 @@ pub(crate) fn plain(run: &str) -> Vec<u8> {
 fn base64(run: &[u8], room: usize) -> Vec<u8> {
     let mut decoded = Vec::with_capacity((run.len() / 4 * 3 + 3).min(room + 1));
     let (mut bits, mut count) = (0u32, 0);
-    for byte in run {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'\n' | b'\r' => continue,
-            _ => break,
-        };
+    for byte in run.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+        let Some(value) = sextet(*byte) else { break };
         bits = bits << 6 | u32::from(value);
         count += 6;
         if count >= 8 {
@@ -122,35 +159,85 @@ fn base64(run: &[u8], room: usize) -> Vec<u8> {
     decoded
 }
 
+/// What a character of either alphabet stands for.
+fn sextet(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
 /// Whether a word is hex; one of decimal digits alone may be as well.
 pub(crate) fn is_hex(word: &[u8]) -> bool {
     word.len().is_multiple_of(2) && word.iter().all(u8::is_ascii_hexdigit)
 }
 
-fn hex(word: &[u8], room: usize) -> Vec<u8> {
-    let value = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
-    let (pairs, _) = word.as_chunks::<2>();
-    pairs.iter().take(room.saturating_add(1)).map(|[high, low]| value(*high) << 4 | value(*low)).collect()
+/// The longest run of hex in a word, if it is long enough: behind `0x`, or between other letters.
+pub(crate) fn hex_run(word: &[u8]) -> Option<Range<usize>> {
+    let (mut longest, mut start) = (0..0, 0);
+    for (at, byte) in word.iter().enumerate() {
+        if !byte.is_ascii_hexdigit() {
+            start = at + 1;
+        } else if at + 1 - start > longest.len() {
+            longest = start..at + 1;
+        }
+    }
+    (longest.len() > SHORTEST).then_some(longest)
+}
+
+/// Where hex ends that goes on in lines.
+fn hex_end(bytes: &[u8], word: usize) -> usize {
+    let end = end_of_run(bytes, word);
+    let rest = bytes.get(word..end).unwrap_or_default();
+    let all = rest.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'\n' | b'\r'));
+    if all { end } else { word }
+}
+
+/// Decodes hex, line breaks skipped, at most `room` bytes and one more.
+fn hex(run: &[u8], room: usize) -> Vec<u8> {
+    let mut digits = run.iter().filter_map(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity((run.len() / 2).min(room + 1));
+    while let (Some(high), Some(low)) = (digits.next(), digits.next()) {
+        if decoded.len() > room {
+            break;
+        }
+        decoded.push((high << 4 | low) as u8);
+    }
+    decoded
 }
 
 fn is_compressed(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8]) || matches!(bytes, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
 }
 
+/// Whether it is ASCII in UTF-16: every second byte is zero.
+fn is_wide(bytes: &[u8]) -> bool {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let start = pairs.get(..pairs.len().min(16)).unwrap_or_default();
+    start.len() >= 6
+        && (start.iter().all(|[low, high]| *low != 0 && *high == 0)
+            || start.iter().all(|[high, low]| *low != 0 && *high == 0))
+}
+
 /// The text in decoded bytes, unpacked if they are packed.
-fn readable(decoded: Vec<u8>, run: Range<usize>, room: usize) -> Result<Decoded, TooLong> {
+fn readable(decoded: Vec<u8>, run: Range<usize>, room: usize) -> Result<Readable, TooLong> {
     let unpacked = if is_compressed(&decoded) { unpack(&decoded, room)? } else { None };
     let packed = unpacked.is_some();
     let bytes = unpacked.unwrap_or(decoded);
     if bytes.len() > room {
         // What is not readable at its start is a picture or the like: its size and type are all there is to it.
         let start = bytes.get(..room.min(1024)).unwrap_or_default();
-        return if packed || share_of_printable(start) >= 90 { Err(TooLong) } else { Ok(Decoded::Nothing) };
+        return if packed || share_of_printable(start) >= 90 { Err(TooLong) } else { Ok(None) };
     }
+    let bytes = if is_wide(&bytes) { bytes.into_iter().filter(|byte| *byte != 0).collect() } else { bytes };
     if bytes.len() < 4 || share_of_printable(&bytes) < 90 {
-        return Ok(Decoded::Nothing);
+        return Ok(None);
     }
-    Ok(Decoded::Text(String::from_utf8_lossy(&bytes).into_owned(), run))
+    Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), run)))
 }
 
 /// Unpacks gzip (a header of ten bytes and what its flags say) or zlib.

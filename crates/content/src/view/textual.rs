@@ -3,31 +3,58 @@
 //!
 //! Each coding is undone as often as it was applied (`%2540` is `@`), all of them in one pass.
 
-use super::fold::{Fold, fold};
+use std::ops::Range;
+
+use super::fold::{self, Fold, fold, is_unseen};
 use super::{Mapped, literal};
 
-/// Undoes them. `false`, and nothing useful in `view`, if there is nothing to undo.
-pub(crate) fn undo(text: &str, view: &mut Mapped) -> bool {
+/// What undoing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// There is nothing to undo.
+    No,
+    /// Something was undone.
+    Yes,
+    /// Tag characters were taken out as well, which some readers take for what they are the tags of.
+    Tags,
+}
+
+/// Undoes them. Nothing useful is in `view` if there is nothing to undo.
+pub(crate) fn undo(text: &str, view: &mut Mapped) -> Changed {
+    undo_with(text, view, |_| None)
+}
+
+/// The same, and tag characters are what they are the tags of.
+pub(crate) fn undo_tags(text: &str, view: &mut Mapped) {
+    undo_with(text, view, fold::tag);
+}
+
+fn undo_with(text: &str, view: &mut Mapped, tag: impl Fn(char) -> Option<char>) -> Changed {
     view.restart(0);
     let bytes = text.as_bytes();
-    let (mut kept, mut at, mut changed) = (0, 0, false);
+    let (mut kept, mut at, mut changed) = (0, 0, Changed::No);
     while let Some(byte) = bytes.get(at) {
-        if !matches!(byte, b'%' | b'&' | b'\\' | 0x80..) {
+        if !may_start(*byte) {
             at += 1;
             continue;
         }
         let rest = text.get(at..).unwrap_or_default();
         let (undone, length) = one(rest);
         if let Some(undone) = undone {
-            changed = true;
+            let is_tag = matches!(undone, Undone::Tag(_));
+            changed = if is_tag || changed == Changed::Tags { Changed::Tags } else { Changed::Yes };
             view.keep(text.get(kept..at).unwrap_or_default(), kept);
-            put(undone, at, length, view);
+            put(undone, at..at + length, &tag, view);
             kept = at + length;
         }
         at += length.max(1);
     }
     view.keep(text.get(kept..).unwrap_or_default(), kept);
     changed
+}
+
+fn may_start(byte: u8) -> bool {
+    matches!(byte, b'%' | b'&' | b'\\' | 0x80..) || is_unseen(byte)
 }
 
 /// Whether something that can be undone starts with `text`.
@@ -39,11 +66,13 @@ pub(crate) fn is_encoded(text: &str) -> bool {
 enum Undone {
     Char(char),
     Fold(Fold),
+    /// A tag character.
+    Tag(char),
 }
 
-fn put(undone: Undone, at: usize, length: usize, view: &mut Mapped) {
-    let source = at..at + length;
+fn put(undone: Undone, source: Range<usize>, tag: impl Fn(char) -> Option<char>, view: &mut Mapped) {
     match undone {
+        Undone::Tag(character) => view.put(tag(character), source),
         Undone::Char(character) => view.put(Some(character), source),
         Undone::Fold(Fold::Ascii(bytes)) => {
             for byte in bytes.into_iter().take_while(|byte| *byte != 0) {
@@ -67,16 +96,20 @@ fn one(text: &str) -> (Option<Undone>, usize) {
 
 /// A decoded character may need folding itself.
 fn plain(character: char) -> Undone {
-    match (character.is_ascii(), fold(character)) {
-        (true, _) | (_, Fold::Keep) => Undone::Char(character),
-        (_, folded) => Undone::Fold(folded),
-    }
+    folded(character).unwrap_or(Undone::Char(character))
 }
 
 fn character(text: &str) -> (Option<Undone>, usize) {
     let Some(character) = text.chars().next() else { return (None, 1) };
-    let folded = Some(fold(character)).filter(|folded| *folded != Fold::Keep);
-    (folded.map(Undone::Fold), character.len_utf8())
+    (folded(character), character.len_utf8())
+}
+
+fn folded(character: char) -> Option<Undone> {
+    match fold(character) {
+        Fold::Keep => None,
+        Fold::Drop if fold::tag(character).is_some() => Some(Undone::Tag(character)),
+        folded => Some(Undone::Fold(folded)),
+    }
 }
 
 /// `%HH`, where the percent sign may be encoded itself; a character of several bytes as a whole.
@@ -200,7 +233,7 @@ mod tests {
 
     fn undone(text: &str) -> Option<String> {
         let mut view = Mapped::default();
-        undo(text, &mut view).then_some(view.text)
+        (undo(text, &mut view) != Changed::No).then_some(view.text)
     }
 
     #[test]
@@ -219,6 +252,8 @@ mod tests {
             ("４1\u{200b}1１", "4111"),
             ("%EF%BC%94", "4"),
             ("%25", "%"),
+            ("4\u{0}1\u{7}1%001\u{301}&#8203;1", "41111"),
+            ("a\u{2028}b", "a\nb"),
         ] {
             assert_eq!(undone(text).as_deref(), Some(expected), "{text}");
         }
@@ -236,11 +271,21 @@ mod tests {
     #[test]
     fn a_found_range_covers_the_encoding_that_it_stands_in() {
         let mut view = Mapped::default();
-        assert!(undo("x a%40b.c y", &mut view));
+        assert_eq!(undo("x a%40b.c y", &mut view), Changed::Yes);
         assert_eq!(view.text, "x a@b.c y");
         assert_eq!(view.map.source(&(2..7)), 2..9);
-        assert!(undo("４１１\u{200b}１", &mut view));
+        assert_eq!(undo("４１１\u{200b}１", &mut view), Changed::Yes);
         assert_eq!(view.text, "4111");
         assert_eq!(view.map.source(&(0..4)), 0..15);
+    }
+    #[test]
+    fn tags_are_nothing_to_one_reader_and_characters_to_another() {
+        let text = "4\u{e0039}1\u{e0039}";
+        let mut view = Mapped::default();
+        assert_eq!(undo(text, &mut view), Changed::Tags);
+        assert_eq!(view.text, "41");
+        undo_tags(text, &mut view);
+        assert_eq!(view.text, "4919");
+        assert_eq!(view.map.source(&(1..2)), 1..5);
     }
 }

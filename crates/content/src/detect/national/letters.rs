@@ -70,8 +70,8 @@ fn it_cf(value: &str) -> bool {
 /// Date of birth, a sign for the century, three digits and a check character.
 fn fi_hetu(value: &str) -> bool {
     const CHECKS: &[u8; 31] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
-    let [day_month_year @ .., sign, a, b, c, check] = value.as_bytes() else { return false };
-    let digits = [day_month_year, &[*a, *b, *c]].concat();
+    let [d, e, f, g, h, i, sign, a, b, c, check] = value.as_bytes() else { return false };
+    let digits = [*d, *e, *f, *g, *h, *i, *a, *b, *c];
     let Some(digits) = std::str::from_utf8(&digits).ok().filter(|digits| shaped(digits, "999999999")) else {
         return false;
     };

@@ -202,10 +202,15 @@ pub(crate) fn find_letters(
     if !(8..=20).contains(&inside.len()) {
         return;
     }
-    let value: String = inside.chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+    // Nothing is allocated: most words with a digit come here, and are none of these.
+    let mut plain = [0; 20];
+    let kept = inside.bytes().filter(|byte| *byte != b'-').map(|byte| byte.to_ascii_uppercase());
+    let length = plain.iter_mut().zip(kept).map(|(place, byte)| *place = byte).count();
+    let value = plain.get(..length).and_then(|plain| std::str::from_utf8(plain).ok());
+    let value = value.unwrap_or_default();
     for (class, valid) in letters::CHECKS {
         // A Finnish code keeps its hyphen: it tells the century.
-        let value = if *class == Builtin::FI_HETU { inside } else { value.as_str() };
+        let value = if *class == Builtin::FI_HETU { inside } else { value };
         if wanted(*class) && valid(value) {
             add(*class, word.clone(), value.to_owned(), found);
         }
@@ -215,6 +220,10 @@ pub(crate) fn find_letters(
 /// Looks for a British national insurance number whose digits start at `digits`: `AB 12 34 56 C`.
 pub(crate) fn find_nino(text: &Text<'_>, digits: usize, found: &mut Found) {
     let start = if text.before(digits) == b' ' { digits.saturating_sub(3) } else { digits.saturating_sub(2) };
+    // Almost no digits stand behind two letters.
+    if !text.byte(start).is_ascii_alphabetic() || !text.byte(start + 1).is_ascii_alphabetic() {
+        return;
+    }
     let (mut value, mut at) = (String::with_capacity(9), start);
     while value.len() < 9 {
         match text.byte(at) {
