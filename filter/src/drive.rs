@@ -61,6 +61,8 @@ pub trait Host {
     fn replace_response_body(&mut self, length_before: usize, body: &[u8]) -> Result<(), Refused>;
     /// Takes an outcome, to be reported later.
     fn report(&mut self, outcome: Outcome);
+    /// Tells at once, as well as it goes, that the response to this decision reads like instructions.
+    fn warn(&mut self, decision_id: String);
     /// Aborts the stream, as well as it goes.
     fn reset(&mut self);
     /// Sets filter state for access logs, as well as it goes.
@@ -127,6 +129,10 @@ fn perform(host: &mut impl Host, action: Action) -> Option<Event> {
         }
         Action::Report(outcome) => {
             host.report(outcome);
+            Ok(())
+        }
+        Action::Warn { decision_id } => {
+            host.warn(decision_id);
             Ok(())
         }
         Action::Reset => {

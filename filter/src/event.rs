@@ -83,6 +83,8 @@ pub struct ResponseHead {
     pub content_length: Option<u64>,
     /// The `content-encoding` header; several are joined by commas.
     pub content_encoding: Option<Vec<u8>>,
+    /// The `location` header; several are joined by commas.
+    pub location: Option<Vec<u8>>,
     /// The HTTP status.
     pub status: Option<u16>,
     /// The `grpc-status` header of a gRPC response.
@@ -277,6 +279,11 @@ pub enum Action {
     },
     /// Tell the decision point later how the allowed call ended.
     Report(Outcome),
+    /// Tell the decision point now that the response reads like instructions.
+    Warn {
+        /// The decision that allowed the call.
+        decision_id: String,
+    },
     /// Tell access logs.
     Publish(Publication),
     /// Count.

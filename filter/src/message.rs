@@ -133,6 +133,10 @@ pub const HOST_FAILED: &str = "enforcer.host_failed";
 pub const ILLEGAL_ORDER: &str = "enforcer.illegal_order";
 /// A response from the server without an Allow on its stream.
 pub const RESPONSE_WITHOUT_DECISION: &str = "enforcer.response_without_decision";
+/// The server switches to another protocol, which nobody asked for.
+pub const UNASKED_UPGRADE: &str = "enforcer.unasked_upgrade";
+/// The response, which has to be looked into, leads to another host: what comes from there would not be.
+pub const LED_ELSEWHERE: &str = "enforcer.led_elsewhere";
 
 fn text(code: &str) -> &'static str {
     match code {
@@ -146,6 +150,8 @@ fn text(code: &str) -> &'static str {
             "Interdict found no decision for this request: in mode \"split\" Envoy's ext_authz filter must stand before \
              the interdict filter and ask the Interdict server."
         }
+        UNASKED_UPGRADE => "The server switched to another protocol, and its answer was withheld.",
+        LED_ELSEWHERE => "The server led to another host, and its answer was withheld.",
         _ => "The request could not be authorized and was not carried out. Try again later.",
     }
 }

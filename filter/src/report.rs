@@ -66,6 +66,8 @@ pub struct Reporter {
     call: Option<Call>,
     failures: u32,
     not_before: u64,
+    /// Something waits that calls are judged by.
+    urgent: bool,
 }
 
 impl Reporter {
@@ -86,8 +88,13 @@ impl Reporter {
             without_texts(&mut outcome);
         }
         self.text = self.text.saturating_add(text_of(&outcome));
+        self.urgent |= !outcome.seen.is_empty() || !outcome.quarantined.is_empty();
         self.waiting.push_back(outcome);
-        self.waiting.len() >= HURRY && self.call.is_none() && self.failures == 0
+        self.is_pressed() && self.call.is_none() && self.failures == 0
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.urgent || self.waiting.len() >= HURRY
     }
 
     /// How many were not taken yet.
@@ -112,7 +119,8 @@ impl Reporter {
             text = text.saturating_add(text_of(&outcome));
             self.batch.push(outcome);
         }
-        let request = ReportRequest { outcomes: std::mem::take(&mut self.batch) };
+        self.urgent &= !self.waiting.is_empty();
+        let request = ReportRequest { outcomes: std::mem::take(&mut self.batch), ..ReportRequest::default() };
         let sent = line.send(&request.encode_to_vec());
         self.batch = request.outcomes;
         match sent {
@@ -147,7 +155,7 @@ impl Reporter {
         line.count(Counter::OutcomesReported, taken);
         // A part was taken: the other side is at its limits.
         self.not_before = if self.batch.is_empty() { 0 } else { now.saturating_add(FIRST_WAIT) };
-        if self.waiting.len() >= HURRY {
+        if self.is_pressed() {
             self.flush(now, line);
         }
         true

@@ -59,7 +59,73 @@ pub enum ResponsePlan {
     Aborted,
 }
 
+/// Whether a client that follows this response leaves `authority`, as far as that can be told.
+pub fn leads_elsewhere(head: &ResponseHead, authority: &str) -> bool {
+    let Some(location) = &head.location else { return false };
+    head.status.is_some_and(|status| (300..400).contains(&status))
+        && !std::str::from_utf8(location).is_ok_and(|location| stays(location, authority))
+}
+
+fn stays(location: &str, authority: &str) -> bool {
+    let first = |text: &str| text.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    // Blanks and backslashes are read in more than one way, and two headers come joined by a blank.
+    if !location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return false;
+    }
+    match location.split_once("://") {
+        Some((scheme, rest)) if matches!(&*scheme.to_ascii_lowercase(), "http" | "https") => {
+            first(rest) == authority.to_ascii_lowercase()
+        }
+        _ => !location.starts_with("//") && !first(location).contains(':'),
+    }
+}
+
 /// Whether the server behind Envoy made this response. When Envoy does not say, it is taken to be so.
 pub fn is_from_upstream(head: &ResponseHead) -> bool {
     head.code_details.as_deref().is_none_or(|details| details == VIA_UPSTREAM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_place_that_everybody_finds_at_the_same_host_is_not_elsewhere() {
+        let leads = |location: &str| {
+            let location = Some(location.as_bytes().to_vec());
+            let head = ResponseHead { status: Some(307), location, ..ResponseHead::default() };
+            leads_elsewhere(&head, "mcp.example:8443")
+        };
+        for stays in [
+            "/mcp/",
+            "mcp/",
+            "?a=b:c",
+            "/login?next=https://other.example",
+            "https://mcp.example:8443/mcp/",
+            "HTTP://MCP.example:8443?x",
+        ] {
+            assert!(!leads(stays), "{stays}");
+        }
+        for elsewhere in [
+            "https://other.example/mcp",
+            "https://mcp.example/mcp",
+            "https://mcp.example:8443@other.example/mcp",
+            "https://mcp.example:8443.other.example/",
+            "//other.example/mcp",
+            "/\\other.example/mcp",
+            "\\\\other.example",
+            "https:other.example",
+            "https:/other.example",
+            " https://other.example",
+            "/mcp/, https://other.example",
+            "javascript:x",
+            "/\u{e4}",
+        ] {
+            assert!(leads(elsewhere), "{elsewhere}");
+        }
+        assert!(!leads_elsewhere(&ResponseHead { status: Some(307), ..ResponseHead::default() }, "x"));
+        let created = Some(b"https://other.example".to_vec());
+        let head = ResponseHead { status: Some(201), location: created, ..ResponseHead::default() };
+        assert!(!leads_elsewhere(&head, "x"));
+    }
 }

@@ -77,6 +77,8 @@ pub struct Stream {
     ids: Vec<String>,
     /// What is to be reported of an allowed call.
     watch: Option<Watch>,
+    /// That the response reads like instructions was told.
+    warned: bool,
     /// A local reply was asked for; there is never a second one.
     replied: bool,
     opened: u64,
@@ -96,6 +98,7 @@ impl Stream {
             response: None,
             ids: Vec::new(),
             watch: None,
+            warned: false,
             replied: false,
             opened: 0,
         }

@@ -5,7 +5,7 @@
 use interdict_filter::drive::Refused;
 use interdict_filter::metrics::Counter;
 use interdict_filter::report::{CAPACITY, HURRY, Line, Reporter};
-use interdict_proto::outcome::{MAX_BATCH, Outcome, Quarantined, ReportRequest, ReportResponse};
+use interdict_proto::outcome::{MAX_BATCH, Outcome, Quarantined, ReportRequest, ReportResponse, Seen};
 use prost::Message;
 
 const MILLI: u64 = 1_000_000;
@@ -75,6 +75,24 @@ impl Bench {
         let token = u32::try_from(self.line.sent.len()).unwrap();
         self.reporter.answered(token, 14, None, self.now, &mut self.line)
     }
+}
+
+/// Calls are judged by what lists showed.
+#[test]
+fn news_of_definitions_do_not_wait_for_others() {
+    let news = |number: u32| Outcome {
+        decision_id: number.to_string(),
+        seen: vec![Seen::default()],
+        ..Outcome::default()
+    };
+    let mut bench = Bench::new();
+    assert!(bench.reporter.push(news(0), &mut bench.line));
+    assert_eq!(bench.tick_after(10), 1);
+    assert!(!bench.reporter.push(news(1), &mut bench.line), "a call is under way");
+    assert!(bench.take(1));
+    assert_eq!(bench.line.sent[1], ["1"], "told as soon as there is a way");
+    assert!(bench.take(1));
+    assert!(!bench.push(2..3));
 }
 
 #[test]

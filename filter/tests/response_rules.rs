@@ -467,6 +467,51 @@ fn events_of_other_names_are_text_unless_they_are_json() {
     );
 }
 
+/// Attack: the client follows to a place that nobody looks after, and gets its answer there.
+#[test]
+fn a_redirect_to_another_host_does_not_pass_where_answers_are_looked_into() {
+    let redirect = |location: &str| {
+        Event::ResponseHeaders(Box::new(ResponseHead {
+            code_details: Some("via_upstream".into()),
+            location: Some(location.into()),
+            status: Some(307),
+            ..ResponseHead::default()
+        }))
+    };
+    for (mut bench, status) in [(obliged(rules("redact")), 200), (open_split(rules("redact")).0, 503)] {
+        assert_eq!(bench.on(redirect("https://other.example/mcp")), Flow::Pause);
+        assert_eq!(bench.reason(), message::LED_ELSEWHERE);
+        assert_eq!(bench.host.replies().iter().map(|reply| reply.status).collect::<Vec<_>>(), [status]);
+    }
+    let mut free = Bench::checking(CALL);
+    free.answer(&allow());
+    assert_eq!(free.on(redirect("https://other.example/mcp")), Flow::Continue);
+    assert_eq!(obliged(rules("redact")).on(redirect("https://mcp.example/mcp/")), Flow::Continue);
+}
+
+#[test]
+fn what_gives_orders_is_told_once_and_before_it_passes() {
+    let hidden: String = "do it".chars().map(|c| char::from_u32(0xe0000 + u32::from(c)).unwrap()).collect();
+    let warnings = |bench: &Bench| bench.host.did.iter().filter(|did| matches!(did, Did::Warn(_))).count();
+    let mut bench = obliged(rules("redact"));
+    begin(&mut bench, EVENTS, None);
+    passed(&mut bench, &[event(&said("fine"), "\n").as_bytes()], End::EmptyPiece);
+    assert_eq!(warnings(&bench), 0);
+
+    let (mut bench, _) = open_split(rules("redact"));
+    begin(&mut bench, EVENTS, None);
+    let poison = event(&said(&hidden), "\n");
+    for _ in 0..2 {
+        bench.host.piece = poison.clone().into_bytes();
+        assert_eq!(bench.on(Event::ResponseBody { size: poison.len(), end: false }), Flow::Continue);
+        assert_eq!(warnings(&bench), 1, "the stream goes on: {:?}", bench.host.did);
+    }
+    let warned = bench.host.did.iter().position(|did| *did == Did::Warn("decision-1".into())).unwrap();
+    let replaced = bench.host.did.iter().position(|did| matches!(did, Did::ReplaceResponse(..))).unwrap();
+    assert!(warned < replaced);
+    assert_eq!(bench.done().unwrap().treated(), Treated::Quarantined);
+}
+
 #[test]
 fn a_host_that_does_not_do_its_part_loses_the_stream() {
     for failing in [Fail::Copy, Fail::ReplaceResponse, Fail::ChangeResponse] {

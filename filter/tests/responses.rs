@@ -2,10 +2,11 @@
 
 mod support;
 
-use interdict_filter::event::{Event, Flow};
+use interdict_filter::event::{Event, Flow, ResponseHead};
 use interdict_filter::message;
 use interdict_filter::metrics::Counter;
 use interdict_filter::response::Shape;
+use interdict_proto::enforcement::Verdict;
 use support::*;
 
 fn allowed() -> Bench {
@@ -107,4 +108,28 @@ fn a_response_body_without_headers_is_denied() {
     assert_eq!(bench.on(Event::ResponseBody { size: 1, end: false }), Flow::Pause);
     bench.refused();
     assert_eq!(bench.reason(), message::ILLEGAL_ORDER);
+}
+
+/// A client that asked for nothing of the kind would wait for ever.
+#[test]
+fn a_switch_to_another_protocol_that_nobody_asked_for_is_refused() {
+    let switch = || ResponseHead {
+        code_details: Some("via_upstream".into()),
+        status: Some(101),
+        ..ResponseHead::default()
+    };
+    let mut split = Bench::split();
+    let allowed_before = split_head(&enforcement(Verdict::Allow, Vec::new()).to_json().unwrap());
+    split.on(Event::RequestHeaders { head: Box::new(allowed_before), end: false });
+    for (mut bench, status) in [(allowed(), 200), (split, 503)] {
+        assert_eq!(bench.on(Event::ResponseHeaders(Box::new(switch()))), Flow::Pause);
+        assert_eq!(bench.reason(), message::UNASKED_UPGRADE);
+        let replies = bench.host.replies();
+        assert_eq!((replies.len(), replies[0].status), (1, status));
+        assert_eq!(bench.response("interdict:enforcer.unasked_upgrade", "application/json"), Flow::Continue);
+    }
+    let mut exempt = Bench::call();
+    let head = with_header(head(), ":path", "/healthz");
+    exempt.on(Event::RequestHeaders { head: Box::new(head), end: true });
+    assert_eq!(exempt.on(Event::ResponseHeaders(Box::new(switch()))), Flow::Continue);
 }

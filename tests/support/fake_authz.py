@@ -44,13 +44,15 @@ def silent(until: threading.Event) -> Answer:
 class FakeAuthz:
     """Serves Check on a loopback port; `answer` may be replaced at any time; `requests` holds what was asked.
 
-    It serves Report too: `outcomes` holds what was told, call by call, and `taking` says how many of a batch are taken.
+    It serves Report too: `outcomes` holds what was told, call by call, and `taking` says how many of a batch are taken;
+    `hostile` has the decisions whose answers were said to give orders before their outcome.
     """
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
         self.outcomes: list[list[protobuf.Outcome]] = []
+        self.hostile: list[str] = []
         self.taking: Taking = len
         self._server = grpc.server(ThreadPoolExecutor(32))
         self._server.add_generic_rpc_handlers((_Handler(self),))
@@ -91,5 +93,8 @@ class _Handler(grpc.GenericRpcHandler):
 
     def _report(self, request: bytes, _context: grpc.ServicerContext) -> bytes:
         batch = protobuf.outcomes(request)
-        self._owner.outcomes.append(batch)
+        hostile = protobuf.hostile(request)
+        self._owner.hostile.extend(hostile)
+        if batch or not hostile:
+            self._owner.outcomes.append(batch)
         return protobuf.field(1, self._owner.taking(batch))

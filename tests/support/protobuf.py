@@ -146,6 +146,11 @@ def outcomes(report_request: bytes) -> list[Outcome]:
     return [_outcome(value) for key, value in fields(report_request) if key == 1 and isinstance(value, bytes)]
 
 
+def hostile(report_request: bytes) -> list[str]:
+    """The decisions that a ReportRequest warns of."""
+    return [value.decode() for key, value in fields(report_request) if key == 2 and isinstance(value, bytes)]
+
+
 def _outcome(message: bytes) -> Outcome:
     found = dict(fields(message))
 

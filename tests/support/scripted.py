@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.rfile.read(int(self.headers.get("content-length", 0)))
         scripted: Scripted = self.server.scripted  # type: ignore[attr-defined]
         scripted.seen = {name.lower(): value for name, value in self.headers.items()}
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -75,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(PAUSE_S)
             self.wfile.write(segment)
             self.wfile.flush()
+
+    do_GET = do_DELETE = do_POST
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the test looks at what the client sees."""

@@ -4,7 +4,7 @@ use interdict_proto::outcome::{
     Found, MAX_FOUND, MAX_QUARANTINED, MAX_SEEN, MAX_TEXT_BYTES, Outcome, Quarantined, Seen, Treated,
 };
 
-use super::ContentStage;
+use super::{ContentStage, Sent};
 
 /// Longest class.
 const MAX_CLASS: usize = 64;
@@ -67,6 +67,24 @@ impl<'o> Told<'o> {
 }
 
 impl ContentStage {
+    /// The response to this decision reads like instructions, and passes just now; its outcome comes later.
+    pub(crate) fn warn(&self, decision_id: &str) {
+        if let Some(sent) = self.sent.get(decision_id) {
+            self.harden(&sent);
+        }
+    }
+
+    fn harden(&self, sent: &Sent) {
+        self.sessions.make_hostile(&sent.session);
+        let origin = &sent.origin;
+        tracing::warn!(
+            decision_id = origin.decision_id,
+            agent = origin.agent,
+            server = origin.server,
+            "a response reads like instructions; the session counts as hostile now"
+        );
+    }
+
     /// A response was reported. Once per decision; of a decision that asked for nothing, nothing is taken.
     pub(crate) fn learn(&self, told: &Told<'_>) {
         let Told(outcome) = told;
@@ -75,14 +93,7 @@ impl ContentStage {
             self.count("response", &found.class, &found.action, found.count);
         }
         if told.is_hostile() {
-            self.sessions.make_hostile(&sent.session);
-            let origin = &sent.origin;
-            tracing::warn!(
-                decision_id = origin.decision_id,
-                agent = origin.agent,
-                server = origin.server,
-                "a response reads like instructions; the session counts as hostile now"
-            );
+            self.harden(&sent);
         }
         if !outcome.seen.is_empty() || !outcome.quarantined.is_empty() {
             self.pins.learn(&sent.origin, &outcome.seen, &outcome.quarantined);

@@ -47,9 +47,6 @@ impl ContentStage {
     /// What is to be done with the response; `None`: nothing.
     pub(crate) fn answer(&self, call: &Answering<'_>) -> Result<Option<Obligation>, Refused> {
         let bundle = call.asked.bundle;
-        if matches!(call.asked.reading, Reading::EndSession { .. }) {
-            return Ok(None);
-        }
         call.check_resumption()?;
         let lists = self.pins.list_rules(call.asked.tenant, &call.server.id);
         let lists = lists.map(|rules| match call.may_list() {
@@ -99,7 +96,7 @@ impl ContentStage {
             let output = self.output(call, message, obligations)?;
             answers.insert(id.raw().to_owned(), AnswerRules { rows, output });
         }
-        if let Reading::OpenStream { .. } = call.asked.reading {
+        if let Reading::OpenStream { .. } | Reading::EndSession { .. } = call.asked.reading {
             // No answer belongs here. Should one come, what holds for no known request holds for it: all there is.
             let rows = rows_of_all(bundle, &call.server.id);
             if !rows.is_empty() {

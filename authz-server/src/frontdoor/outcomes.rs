@@ -62,11 +62,12 @@ struct Told<'o> {
 #[tonic::async_trait]
 impl Service for OutcomesDoor {
     async fn report(&self, call: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
-        let outcomes = call.into_inner().outcomes;
-        if outcomes.len() > MAX_BATCH {
+        let ReportRequest { outcomes, hostile } = call.into_inner();
+        if outcomes.len().max(hostile.len()) > MAX_BATCH {
             return Err(Status::invalid_argument("more than 512 outcomes at once"));
         }
         let content = Arc::clone(&self.content);
+        hostile.iter().for_each(|decision_id| content.warn(decision_id));
         let Some(recording) = self.recording.clone() else {
             outcomes.iter().filter_map(read).for_each(|told| content.learn(&told.content));
             return Ok(answer(outcomes.len()));

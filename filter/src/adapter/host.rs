@@ -7,7 +7,8 @@ use crate::metrics::{CHECK_DURATION, Counter};
 use crate::outcome::Copied;
 use crate::report::{Line, Reporter};
 use interdict_proto::envoy::{AUTHORIZATION_SERVICE, CHECK_METHOD};
-use interdict_proto::outcome::{OUTCOMES_SERVICE, Outcome, REPORT_METHOD};
+use interdict_proto::outcome::{OUTCOMES_SERVICE, Outcome, REPORT_METHOD, ReportRequest};
+use prost::Message;
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -42,6 +43,8 @@ impl Upstream {
 /// What all streams of one plugin share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
+    /// Id of the root's context.
+    root: u32,
     /// Mode call: the Check call.
     check: Upstream,
     report: Upstream,
@@ -56,6 +59,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Defines the metrics, once per plugin.
     pub(super) fn new(
+        root: u32,
         check: Upstream,
         report: Upstream,
         reporter: Option<Reporter>,
@@ -66,7 +70,7 @@ impl Shared {
             .collect();
         let check_duration = Some(sys::define_metric(sys::metric::HISTOGRAM, CHECK_DURATION)?);
         let (reporter, hurried) = (reporter.map(RefCell::new), Cell::new(false));
-        Ok(Self { check, report, reporter, hurried, counters: counters?, check_duration })
+        Ok(Self { root, check, report, reporter, hurried, counters: counters?, check_duration })
     }
 
     /// Lets the next tick come soon.
@@ -117,7 +121,11 @@ impl Line for ReportLine<'_> {
 const HURRIED_TICK_MILLISECONDS: u32 = 10;
 
 /// The stream that a callback runs for.
-pub(super) struct EnvoyHost(pub(super) Rc<Shared>);
+pub(super) struct EnvoyHost {
+    pub(super) shared: Rc<Shared>,
+    /// Id of its context.
+    pub(super) stream: u32,
+}
 
 impl Host for EnvoyHost {
     fn now(&mut self) -> u64 {
@@ -130,7 +138,7 @@ impl Host for EnvoyHost {
 
     fn call(&mut self, message: &[u8], metadata: &[(String, Vec<u8>)]) -> Result<u32, Refused> {
         let metadata = metadata.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        self.0.check.call(AUTHORIZATION_SERVICE, CHECK_METHOD, metadata, message)
+        self.shared.check.call(AUTHORIZATION_SERVICE, CHECK_METHOD, metadata, message)
     }
 
     fn change(&mut self, change: &HeaderChange) -> Result<(), Refused> {
@@ -170,10 +178,27 @@ impl Host for EnvoyHost {
     }
 
     fn report(&mut self, outcome: Outcome) {
-        let hurry = self.0.reporter(|reporter, line| reporter.push(outcome, line));
+        let hurry = self.shared.reporter(|reporter, line| reporter.push(outcome, line));
         // The SDK gives an answer to the context that called, and this one ends: the call is the root's, on its tick.
         if hurry == Some(true) {
-            self.0.hurry();
+            self.shared.hurry();
+        }
+    }
+
+    fn warn(&mut self, decision_id: String) {
+        let Shared { root, report, .. } = &*self.shared;
+        if report.service.is_empty() {
+            return;
+        }
+        let warning = ReportRequest { hostile: vec![decision_id], ..ReportRequest::default() };
+        // A call of the stream would end with it: this one is the root's. Nobody waits for the answer, as the outcome will
+        // say the same.
+        let call = sys::Call { service: &report.service, name: OUTCOMES_SERVICE, method: REPORT_METHOD };
+        if sys::tell(*root, self.stream, &call, &warning.encode_to_vec(), report.timeout).is_err() {
+            sys::log(
+                sys::level::WARN,
+                "interdict: Envoy refused a call; a hostile answer is told with its outcome",
+            );
         }
     }
 
@@ -196,11 +221,11 @@ impl Host for EnvoyHost {
     }
 
     fn count(&mut self, counter: Counter) {
-        self.0.count(counter, 1);
+        self.shared.count(counter, 1);
     }
 
     fn time(&mut self, microseconds: u64) {
-        if let Some(id) = self.0.check_duration {
+        if let Some(id) = self.shared.check_duration {
             let _ = sys::record_metric(id, microseconds);
         }
     }

@@ -44,7 +44,8 @@ impl Http {
         let Ok(mut stream) = self.stream.try_borrow_mut() else {
             return Action::Pause;
         };
-        match drive(&mut stream, &mut EnvoyHost(Rc::clone(&self.shared)), event) {
+        let mut host = EnvoyHost { shared: Rc::clone(&self.shared), stream: self.id };
+        match drive(&mut stream, &mut host, event) {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
         }
@@ -99,6 +100,7 @@ impl HttpContext for Http {
             code_details: text("response\0code_details"),
             content_length: parsed(joined(&headers, "content-length")),
             content_encoding: joined(&headers, "content-encoding"),
+            location: joined(&headers, "location"),
             status: parsed(joined(&headers, ":status")),
             grpc_status: parsed(joined(&headers, "grpc-status").filter(|_| self.speaks_grpc)),
             content_type,

@@ -31,10 +31,16 @@ struct Plugin {
     profiles: SharedProfiles,
 }
 
-#[derive(Default)]
 pub(super) struct Root {
+    id: u32,
     plugin: Option<Plugin>,
     streams: Streams,
+}
+
+impl Root {
+    pub(super) fn new(id: u32) -> Self {
+        Self { id, plugin: None, streams: Streams::default() }
+    }
 }
 
 impl Context for Root {
@@ -64,7 +70,7 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        match configure(size) {
+        match configure(size, self.id) {
             Ok(plugin) => {
                 self.plugin = Some(plugin);
                 true
@@ -103,14 +109,15 @@ impl RootContext for Root {
                 continue;
             }
             let event = Event::Tick { now: sys::now(), received: received() };
+            let mut host = EnvoyHost { shared: Rc::clone(shared), stream: id };
             if let Ok(mut stream) = stream.try_borrow_mut() {
-                drive(&mut stream, &mut EnvoyHost(Rc::clone(shared)), event);
+                drive(&mut stream, &mut host, event);
             }
         }
     }
 }
 
-fn configure(size: usize) -> Result<Plugin, String> {
+fn configure(size: usize, root: u32) -> Result<Plugin, String> {
     let bytes =
         sys::buffer(buffer::PLUGIN_CONFIGURATION, size).map_err(|_| "configuration cannot be read")?;
     let config = Config::parse(&bytes).map_err(|error| error.to_string())?;
@@ -126,7 +133,7 @@ fn configure(size: usize) -> Result<Plugin, String> {
         }
         None => (Upstream::default(), None),
     };
-    let shared = Shared::new(check, report, reporter).map_err(|_| "Envoy refused to define metrics")?;
+    let shared = Shared::new(root, check, report, reporter).map_err(|_| "Envoy refused to define metrics")?;
     sys::set_tick_period(TICK_MILLISECONDS).map_err(|_| "Envoy refused a timer")?;
     Ok(Plugin { config: Rc::new(config), shared: Rc::new(shared), profiles: no_profiles() })
 }

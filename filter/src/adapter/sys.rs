@@ -10,6 +10,7 @@
 
 use crate::drive::Refused;
 use std::ptr::null_mut;
+use std::time::Duration;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -63,6 +64,20 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_grpc_call(
+        upstream: *const u8,
+        upstream_size: usize,
+        service: *const u8,
+        service_size: usize,
+        method: *const u8,
+        method_size: usize,
+        metadata: *const u8,
+        metadata_size: usize,
+        message: *const u8,
+        message_size: usize,
+        timeout_milliseconds: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -233,6 +248,48 @@ pub(super) fn local_reply(
 pub(super) fn set_effective_context(context: u32) -> Result<(), Refused> {
     // SAFETY: no pointers.
     ok(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Whom to call.
+pub(super) struct Call<'a> {
+    /// A serialized `GrpcService`.
+    pub(super) service: &'a str,
+    pub(super) name: &'a str,
+    pub(super) method: &'a str,
+}
+
+/// Makes a call for the context `root` while another one is in effect. The SDK does not know its token and passes over the
+/// answer.
+pub(super) fn tell(
+    root: u32,
+    current: u32,
+    call: &Call<'_>,
+    message: &[u8],
+    timeout: Duration,
+) -> Result<(), Refused> {
+    let metadata = crate::pairs::encode(&[]).ok_or(Refused)?;
+    let timeout = u32::try_from(timeout.as_millis()).map_err(|_| Refused)?;
+    let mut token = 0;
+    set_effective_context(root)?;
+    // SAFETY: pointers and sizes are those of live slices; Envoy writes one word.
+    let status = unsafe {
+        proxy_grpc_call(
+            call.service.as_ptr(),
+            call.service.len(),
+            call.name.as_ptr(),
+            call.name.len(),
+            call.method.as_ptr(),
+            call.method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            message.as_ptr(),
+            message.len(),
+            timeout,
+            &raw mut token,
+        )
+    };
+    set_effective_context(current)?;
+    ok(status)
 }
 
 pub(super) fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {

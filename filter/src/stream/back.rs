@@ -36,6 +36,17 @@ impl Stream {
                 self.response = Some(ResponsePlan::Untouched);
                 Step::flow(Flow::Continue)
             }
+            // Bytes of another protocol are nothing that a client of this one waits for.
+            (State::Passed | State::Rewriting { .. }, Some(_))
+                if head.status.is_some_and(|code| code < 200) =>
+            {
+                self.response = None;
+                self.fail(message::UNASKED_UPGRADE)
+            }
+            (State::Passed | State::Rewriting { .. }, Some(_)) if self.is_led_elsewhere(head) => {
+                self.response = None;
+                self.fail(message::LED_ELSEWHERE)
+            }
             // A server may answer before it has the whole body; in mode split the request was allowed by then.
             (State::Passed | State::Rewriting { .. }, Some(_)) => {
                 // Nobody will be refused with this request's id any more.
@@ -47,6 +58,11 @@ impl Stream {
                 self.fail(message::RESPONSE_WITHOUT_DECISION)
             }
         }
+    }
+
+    /// Whether the client is sent to a place from where answers come that have to be looked into, and are not.
+    fn is_led_elsewhere(&self, head: &ResponseHead) -> bool {
+        self.treater.is_some() && response::leads_elsewhere(head, self.head.text(":authority"))
     }
 
     fn plan(&mut self, head: &ResponseHead) -> Step {
@@ -98,7 +114,14 @@ impl Stream {
         if let Some(watch) = &mut self.watch {
             watch.on_bytes(bytes);
         }
-        carry_out(inspector.on_read(bytes), bytes.len())
+        let mut step = carry_out(inspector.on_read(bytes), bytes.len());
+        let is_hostile = inspector.report().is_hostile() && self.watch.is_some();
+        if let Some(enforcement) = self.enforcement.as_ref().filter(|_| is_hostile && !self.warned) {
+            self.warned = true;
+            // Before it passes: whoever reads it may call at once.
+            step.actions.insert(0, Action::Warn { decision_id: enforcement.decision_id.clone() });
+        }
+        step
     }
 
     pub(super) fn on_response_copied(&mut self, part: Copied, bytes: Option<&[u8]>) -> Step {

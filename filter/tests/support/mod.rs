@@ -40,6 +40,7 @@ pub enum Did {
     Copy(Copied),
     ChangeResponse(HeaderChange),
     ReplaceResponse(usize, Vec<u8>),
+    Warn(String),
 }
 
 /// Which operation fails.
@@ -151,6 +152,9 @@ impl Host for FakeHost {
     }
     fn report(&mut self, outcome: Outcome) {
         self.outcomes.push(outcome);
+    }
+    fn warn(&mut self, decision_id: String) {
+        self.did.push(Did::Warn(decision_id));
     }
     fn reset(&mut self) {
         self.did.push(Did::Reset);

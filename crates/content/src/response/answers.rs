@@ -38,6 +38,16 @@ impl Answers {
         let matching: Vec<&Answer> = self.0.iter().filter(same).collect();
         if matching.is_empty() { self.0.iter().collect() } else { matching }
     }
+
+    /// Whether this is the id of a request, as the client chose it.
+    pub(super) fn asked(&self, id: Value<'_>) -> bool {
+        plain(id).is_some_and(|id| self.0.iter().any(|answer| of_token(&answer.id).as_ref() == Some(&id)))
+    }
+
+    /// Whether there is a rule about the form of an answer.
+    pub(super) fn bind(&self) -> bool {
+        self.0.iter().any(|answer| !answer.rows.is_empty() || answer.output.is_some())
+    }
 }
 
 /// Whether a client might take `id` for `asked`, which is a JSON token. Clients correlate loosely: `1`, `1.0` and `"1"`
@@ -46,10 +56,13 @@ pub(super) fn is_same(asked: &str, id: Value<'_>) -> bool {
     if asked == id.raw() {
         return true;
     }
-    let limits = Limits { max_bytes: asked.len(), max_depth: 0, max_tokens: 1, numbers: Numbers::Exact };
-    let Ok(document) = Document::parse(asked.as_bytes(), &limits) else { return false };
-    let (Some(asked), Some(id)) = (plain(document.root()), plain(id)) else { return false };
+    let (Some(asked), Some(id)) = (of_token(asked), plain(id)) else { return false };
     asked == id || number(&asked).is_some_and(|asked| number(&id) == Some(asked))
+}
+
+fn of_token(token: &str) -> Option<String> {
+    let limits = Limits { max_bytes: token.len(), max_depth: 0, max_tokens: 1, numbers: Numbers::Exact };
+    plain(Document::parse(token.as_bytes(), &limits).ok()?.root())
 }
 
 fn plain(id: Value<'_>) -> Option<String> {

@@ -21,6 +21,7 @@
 mod answers;
 mod joins;
 mod profiles;
+mod readings;
 mod refuse;
 mod report;
 mod stage;
@@ -29,7 +30,7 @@ use std::fmt;
 use std::ops::Range;
 
 use interdict_mcp::edit::{Edit, apply};
-use interdict_mcp::json::{Document, JsonError};
+use interdict_mcp::json::{Document, JsonError, Value};
 use interdict_mcp::{Limits, Numbers};
 
 use crate::finding::SessionKey;
@@ -38,6 +39,7 @@ use crate::remove::remove;
 use crate::rules::{ListRules, ResponseRules, Unreadable};
 use answers::Answers;
 use joins::Tails;
+use readings::Look;
 use stage::Stop;
 
 pub use profiles::{Detectors, Profiles};
@@ -123,6 +125,11 @@ impl Rules {
     fn injection(&self) -> Option<&Injection> {
         self.detectors.as_ref().and_then(Detectors::injection)
     }
+
+    /// Whether something has to be known of the form of an answer: what is listed in it, its rows or its members.
+    fn binds(&self) -> bool {
+        self.lists.is_some() || self.answers.bind()
+    }
 }
 
 impl Treater {
@@ -181,9 +188,15 @@ impl Treater {
         self.body_of(treated)
     }
 
-    /// A whole body of text. What takes its place, if anything does.
+    /// A whole body of text. What takes its place, if anything does. What some client may take for a message is treated as
+    /// one, or, where that cannot be done and would matter, is unreadable.
     pub fn text(&mut self, body: &[u8]) -> Option<Vec<u8>> {
-        let treated = self.treat_text(body);
+        let look = std::str::from_utf8(body).map_or(Look::Text, readings::look_of);
+        let treated = match look {
+            Look::Structure if parse(body, self.rules.max_bytes).is_ok() => self.treat(body),
+            Look::Structure | Look::Events if self.rules.binds() => self.unreadable(),
+            Look::Structure | Look::Events | Look::Text => self.treat_text(body),
+        };
         self.body_of(treated)
     }
 
@@ -249,8 +262,11 @@ impl Treater {
             return Body::Drop;
         }
         let Ok(document) = parse(text, self.rules.max_bytes) else { return self.unreadable() };
-        self.report.looked();
         let root = document.root();
+        if self.refuses_unreadable() && readings::has_lookalikes(root) {
+            return self.unreadable();
+        }
+        self.report.looked();
         if !root.is_array() {
             return self.message(&document, text, is_event);
         }
@@ -268,6 +284,9 @@ impl Treater {
     }
 
     fn batch(&mut self, text: &[u8], parts: Vec<(Body, Range<usize>)>) -> Body {
+        if parts.iter().any(|(body, _)| matches!(body, Body::End(_))) {
+            return self.unreadable();
+        }
         if !parts.is_empty() && parts.iter().all(|(body, _)| *body == Body::Drop) {
             return Body::Drop;
         }
@@ -343,22 +362,31 @@ impl Treater {
             }
             Err(Stop::Refuse(code)) => {
                 self.report.refused(code);
-                self.in_place(answers, id.map(|id| id.raw()), code)
+                self.in_place(answers, id, |id| refuse::error(id, code, &self.rules.decision_id))
             }
             Err(Stop::Quarantine { reason, original }) => {
                 let handle = self.quarantine(reason, original);
-                match (answers, id) {
-                    (true, Some(id)) => {
-                        Body::Edited(refuse::withheld(root, id.raw(), &handle, &self.rules.decision_id))
-                    }
-                    _ => self.in_place(answers, None, QUARANTINED),
-                }
+                let decision_id = &self.rules.decision_id;
+                self.in_place(answers, id, |id| match id {
+                    Some(id) => refuse::withheld(root, id, &handle, decision_id),
+                    None => refuse::error(None, QUARANTINED, decision_id),
+                })
             }
         }
     }
 
-    fn in_place(&self, answers: bool, id: Option<&str>, code: &'static str) -> Body {
-        if answers { Body::Edited(refuse::error(id, code, &self.rules.decision_id)) } else { Body::Drop }
+    /// What is made of an answer that does not pass. Nothing is made of anything else, nor of an answer whose id was the
+    /// server's own idea and may not pass itself.
+    fn in_place(
+        &self,
+        answers: bool,
+        id: Option<Value<'_>>,
+        make: impl FnOnce(Option<&str>) -> Vec<u8>,
+    ) -> Body {
+        match answers && id.is_none_or(|id| stage::may_be_told(&self.rules, id)) {
+            true => Body::Edited(make(id.map(|id| id.raw()))),
+            false => Body::Drop,
+        }
     }
 }
 

@@ -66,6 +66,13 @@ impl Report {
         self.treated
     }
 
+    /// Whether something in it gives orders, as far as that can be told: what calls after it are to be held against.
+    #[must_use]
+    pub fn is_hostile(&self) -> bool {
+        const TELLING: [&str; 2] = ["injection.structural", "injection.contextual"];
+        !self.quarantined.is_empty() || self.found.keys().any(|(class, _)| TELLING.contains(&class.as_str()))
+    }
+
     /// Reason code of the heaviest thing that happened.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {

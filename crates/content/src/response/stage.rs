@@ -163,24 +163,43 @@ impl<'t> Pass<'t> {
     fn content(&mut self, root: Value<'_>) -> Result<Vec<Edit>, Stop> {
         let Some(detectors) = &self.rules.detectors else { return Ok(Vec::new()) };
         let mut scan = detectors.engine().scan(root, &self.rules.key);
-        // The client's own id comes back as it was.
-        let answers = is_answer(root);
-        scan.findings.retain(|finding| !(finding.path == "/jsonrpc" || (answers && finding.path == "/id")));
+        let own_id = self.has_own_id(root);
+        scan.findings.retain(|finding| !(finding.path == "/jsonrpc" || (own_id && finding.path == "/id")));
         for finding in scan.findings.iter_mut().filter(|finding| is_handed_back(&finding.path)) {
             finding.action = finding.action.min(Action::Count);
         }
         judge(&scan, self.report)
     }
 
+    /// Whether a message answers a request with its id, which comes back as the client chose it.
+    fn has_own_id(&self, root: Value<'_>) -> bool {
+        is_answer(root) && root.get("id").is_some_and(|id| self.rules.answers.asked(id))
+    }
+
     fn injection(&mut self, root: Value<'_>, text: &[u8]) -> Result<(), Stop> {
         let Some(injection) = self.rules.injection() else { return Ok(()) };
         let mut marks = injection.inspect(root);
-        marks.retain(|mark| !is_of_definition(&mark.path) && mark.path != "/jsonrpc" && mark.path != "/id");
+        let own_id = self.has_own_id(root);
+        marks.retain(|mark| {
+            !is_of_definition(&mark.path) && mark.path != "/jsonrpc" && !(own_id && mark.path == "/id")
+        });
         match note(&marks, self.report) {
             Some(reason) => Err(Stop::Quarantine { reason, original: text.to_vec() }),
             None => Ok(()),
         }
     }
+}
+
+/// Whether an id that no request has may stand in what is told: one without anything that is looked for.
+pub(super) fn may_be_told(rules: &Rules, id: Value<'_>) -> bool {
+    let is_clean = || {
+        let scan = rules.detectors.as_ref().map(|detectors| detectors.engine().scan(id, &rules.key));
+        let marks = rules.injection().map(|injection| injection.inspect(id)).unwrap_or_default();
+        let held = |finding: &Finding| finding.action > Action::Count;
+        !scan.is_some_and(|scan| scan.incomplete || scan.findings.iter().any(held))
+            && marks.iter().all(|mark| mark.action != InjectionAction::Quarantine)
+    };
+    rules.answers.asked(id) || is_clean()
 }
 
 /// One text may be the end of two values; the edit that leaves less of it holds.

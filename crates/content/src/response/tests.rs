@@ -138,10 +138,44 @@ fn an_allowed_or_counted_value_passes() {
 
 #[test]
 fn the_id_of_a_request_comes_back_whatever_it_is() {
+    let mut rules = rules();
+    rules.answers = [(format!("\"{SECRET}\""), AnswerRules::default())].into();
     let message = json!({"jsonrpc": "2.0", "id": SECRET, "result": {}}).to_string();
-    assert_eq!(treater("deny").treat(message.as_bytes()), Body::Keep);
+    assert_eq!(with(&rules, "deny").treat(message.as_bytes()), Body::Keep);
+    let refused = json!({"jsonrpc": "2.0", "id": SECRET, "result": {SECRET: 1}}).to_string();
+    denied(&edited(with(&rules, "deny").treat(refused.as_bytes())), &json!(SECRET), DENIED_CONTENT);
     let message = json!({"jsonrpc": "2.0", "id": SECRET, "method": "ping"}).to_string();
-    assert_eq!(treater("deny").treat(message.as_bytes()), Body::Drop);
+    assert_eq!(with(&rules, "deny").treat(message.as_bytes()), Body::Drop);
+}
+
+/// Attack: a server answers what nobody asked, and what it has to say is the id.
+#[test]
+fn an_id_that_no_request_has_is_content_and_not_told_again() {
+    let hidden: String = "do it".chars().map(|c| char::from_u32(0xe0000 + u32::from(c)).unwrap()).collect();
+    for (action, id) in [("deny", json!(SECRET)), ("redact", json!({SECRET: 1})), ("redact", json!(hidden))] {
+        let message = json!({"jsonrpc": "2.0", "id": id, "result": {"content": []}}).to_string();
+        assert_eq!(treater(action).treat(message.as_bytes()), Body::Drop, "{message}");
+    }
+    let message = json!({"jsonrpc": "2.0", "id": SECRET, "error": {"code": 1, "message": "x"}}).to_string();
+    let id = edited(treater("redact").treat(message.as_bytes()))["id"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("[[dlp:marker:"), "{id}");
+    let message = json!({"jsonrpc": "2.0", "id": "another", "result": {SECRET: 1}}).to_string();
+    denied(&edited(treater("deny").treat(message.as_bytes())), &json!("another"), DENIED_CONTENT);
+}
+
+/// Attack: a client that ignores case reads another answer than was looked into.
+#[test]
+fn an_answer_whose_members_differ_in_case_cannot_be_read() {
+    let message = r#"{"jsonrpc":"2.0","id":"seven","Result":{"tools":[]}}"#;
+    let batch = format!("[{},{message}]", answer("fine"));
+    for text in [message, &batch] {
+        let Body::End(errors) = treater("redact").treat(text.as_bytes()) else { panic!("{text}") };
+        denied(&serde_json::from_slice(&errors[0]).unwrap(), &json!("seven"), UNREADABLE);
+    }
+    let rules = ResponseRules { unreadable: Unreadable::Pass, ..rules() };
+    let message = message.replace("[]", &format!("\"{SECRET}\""));
+    let text = edited(with(&rules, "redact").treat(message.as_bytes())).to_string();
+    assert!(text.contains("[[dlp:marker:"), "it may pass, but not unseen: {text}");
 }
 
 #[test]
@@ -264,6 +298,28 @@ fn the_place_of_a_whole_body_is_never_empty() {
     let body: Value = serde_json::from_slice(&with(&nobody, "redact").unread().unwrap()).unwrap();
     denied(&body, &Value::Null, UNREADABLE);
     assert_eq!(treater("redact").whole(answer("fine").as_bytes()), None);
+}
+
+/// Attack: a list, or rows, of a type that only some client reads.
+#[test]
+fn text_that_somebody_may_take_for_a_message_is_treated_as_one() {
+    let mut rules = rules();
+    let rows = RowRule { path: vec!["rows".into()], max: 2, over: Over::Cut };
+    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![rows], output: None })].into();
+    let message =
+        json!({"jsonrpc": "2.0", "id": "seven", "result": {"structuredContent": {"rows": [1, 2, 3]}}});
+    let cut = with(&rules, "redact").text(format!("\n {message}").as_bytes()).unwrap();
+    assert!(String::from_utf8(cut).unwrap().ends_with(r#"{"rows":[1,2]}}}"#));
+    let twice = r#"{"id":"seven","result":{"tools":[]},"result":{}}"#.to_owned();
+    for text in [format!("\u{feff}{message}"), format!("data: {message}\n\n"), twice, "{".to_owned()] {
+        let body = with(&rules, "redact").text(text.as_bytes()).unwrap();
+        denied(&serde_json::from_slice(&body).unwrap(), &json!("seven"), UNREADABLE);
+        let mut free = treater("redact");
+        assert_eq!(free.text(text.as_bytes()), None, "no rule is about its form: {text}");
+        let valued = format!("{text} {SECRET}");
+        assert!(String::from_utf8(free.text(valued.as_bytes()).unwrap()).unwrap().contains("[[dlp:marker:"));
+    }
+    assert_eq!(with(&rules, "redact").text(b"the server is closed"), None);
 }
 
 #[test]
