@@ -10,15 +10,30 @@ const GAP: usize = 8;
 /// Most groups; a card's number has at most 19 digits.
 const GROUPS: usize = 20;
 
-/// The row that starts with the group of digits `first`, all of it. `None` where the row started before, goes on for long,
-/// has one ordinary separator between its groups (those are clusters), or touches a letter.
-pub(crate) fn collect(text: &Text<'_>, first: &Range<usize>) -> Option<Vec<Range<usize>>> {
-    let next = text.run(first.end, GAP + 1, |byte| !byte.is_ascii_digit());
-    let gap = text.bytes().get(first.end..next)?;
-    let ordinary = matches!(gap, [byte] if is_separator(*byte));
-    if !(1..=GAP).contains(&gap.len()) || ordinary || !text.byte(next).is_ascii_digit() {
+/// Whether a row may start with the group of digits `first`: what stands behind it is no letter and not one ordinary separator
+/// (groups with those are clusters), and the group behind that is such a one as may follow.
+#[inline]
+fn may_start(text: &Text<'_>, first: &Range<usize>) -> Option<usize> {
+    let (byte, next) = (text.byte(first.end), text.byte(first.end + 1));
+    if byte.is_ascii_alphanumeric() || byte == 0 || (is_separator(byte) && next.is_ascii_digit()) {
         return None;
     }
+    let next = text.run(first.end, GAP + 1, |byte| !byte.is_ascii_digit());
+    let digits = text.run(next, GROUPS, |byte| byte.is_ascii_digit()) - next;
+    let fits =
+        next - first.end <= GAP && (digits == first.len() || (first.len() > 2 && digits > first.len()));
+    fits.then_some(next)
+}
+
+/// The row that starts with the group of digits `first`, all of it. `None` where the row started before, goes on for long,
+/// or touches a letter.
+#[inline]
+pub(crate) fn collect(text: &Text<'_>, first: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    may_start(text, first).and_then(|next| groups(text, first, next))
+}
+
+fn groups(text: &Text<'_>, first: &Range<usize>, next: usize) -> Option<Vec<Range<usize>>> {
+    let gap = text.bytes().get(first.end..next)?;
     let before = first.start.checked_sub(gap.len() + 1).map_or(0, |digit| text.byte(digit));
     if text.tail_before(first.start, gap.len()) == gap && before.is_ascii_digit() {
         return None;

@@ -70,7 +70,7 @@ fn cards_are_found_as_people_write_them() {
 fn printed_groups_are_a_card_with_whatever_stands_between_them() {
     let engine = all();
     for gap in
-        ["\n", "\r\n", ",", ", ", ":", " | ", "*", "·", "=", "+", "    ", "**", "<br>", "&", "x", " - "]
+        ["\n", "\r\n", ",", ", ", ":", " | ", "*", "·", "=", "+", "    ", "**", "<br>", "&", " - ", "; "]
     {
         for groups in [["4111", "1111", "1111", "1111"].as_slice(), &["3782", "822463", "10005"]] {
             let card = groups.join(gap);

@@ -179,14 +179,18 @@ pub(crate) fn is_hex(word: &[u8]) -> bool {
 /// The longest run of hex in a word, if it is long enough: behind `0x`, or between other letters.
 pub(crate) fn hex_run(word: &[u8]) -> Option<Range<usize>> {
     let (mut longest, mut start) = (0..0, 0);
-    for (at, byte) in word.iter().enumerate() {
-        if !byte.is_ascii_hexdigit() {
-            start = at + 1;
-        } else if at + 1 - start > longest.len() {
-            longest = start..at + 1;
+    // A run that is long enough reaches over the byte that ends a short one: most of a word is never looked at.
+    while let Some(least) = word.get(start..start + SHORTEST.max(longest.len()) + 1) {
+        if let Some(other) = least.iter().rposition(|byte| !byte.is_ascii_hexdigit()) {
+            start += other + 1;
+            continue;
         }
+        let behind = word.get(start..).unwrap_or_default();
+        let length = behind.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        longest = start..start + length;
+        start += length;
     }
-    (longest.len() > SHORTEST).then_some(longest)
+    (!longest.is_empty()).then_some(longest)
 }
 
 /// Where hex ends that goes on in lines.

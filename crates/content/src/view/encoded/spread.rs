@@ -12,6 +12,10 @@ const GAP: usize = 3;
 
 /// Bytes in hex from `at` on, with the same thing between all of them and perhaps `0x` in front of each: where they end.
 pub(crate) fn hex_bytes(bytes: &[u8], at: usize) -> Option<usize> {
+    // Text begins with a character that can be seen, and a time of day with none.
+    if !matches!(bytes.get(at..at + 2), Some([b'2'..=b'7', _] | [b'0', b'x' | b'X'])) {
+        return None;
+    }
     let (mut end, mut count) = (at + byte_at(bytes, at)?, 1);
     let gap = bytes.get(end..)?.iter().take(GAP + 1).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
     if !(1..=GAP).contains(&gap) {
