@@ -26,21 +26,18 @@ impl CompiledOutput {
 
 /// Holds the `result` of a tool call against what it may look like.
 ///
-/// With [`Undeclared::Schema`], structured content has to be what the schema says, unless the result is an error; texts are
-/// not looked at. Otherwise structured content and every JSON text is held against it, also of errors: a text that
-/// repeats the structured content or a part of it loses what that loses, any other has to be what the schema says. Text
-/// that is not JSON passes.
+/// With [`Undeclared::Schema`], structured content has to be what the schema says, and texts are not looked at. Otherwise
+/// structured content and every JSON text is held against it: a text that repeats the structured content or a part of it
+/// loses what that loses, any other has to be what the schema says. Text that is not JSON passes. An error is held against
+/// the same: whether a result is one is the server's word.
 ///
 /// # Errors
 /// [`Violation`]: the answer must not pass. Its pointer leads from the result.
 pub fn apply(result: Value<'_>, output: &CompiledOutput) -> Result<Vec<Edit>, Violation> {
     let structured = result.get("structuredContent");
     if output.undeclared == Undeclared::Schema {
-        let is_error = result.get("isError").and_then(|value| value.as_bool()) == Some(true);
-        return match structured.filter(|_| !is_error) {
-            Some(value) => output.validator.validate(value).map(|()| Vec::new()).map_err(within(STRUCTURED)),
-            None => Ok(Vec::new()),
-        };
+        let valid = structured.map_or(Ok(()), |value| output.validator.validate(value));
+        return valid.map(|()| Vec::new()).map_err(within(STRUCTURED));
     }
     let mut edits =
         structured.map_or(Ok(Vec::new()), |value| output.treat(value).map_err(within(STRUCTURED)))?;

@@ -22,8 +22,11 @@ const LISTS: [(&str, EntryKind); 4] = [
 /// Holds the `result` of a list, of `initialize` or of `server/discover` against what was approved.
 ///
 /// Works on whichever of the lists the result has, keeps their order and touches nothing else but `instructions`,
-/// `cacheScope` and `ttlMs`. `shown_before` are the names shown on earlier pages of the same listing (not of earlier
-/// listings).
+/// `cacheScope` and `ttlMs`. `withheld` says of a name that it holds a value that must not pass: such an entry of a kind
+/// that is pinned is hidden, for nobody could call it.
+///
+/// A list is judged by itself, without the pages before it: a name that comes again on a later page, or looks like one of
+/// them, is shown only if it is pinned, and who pins compares it with all other names.
 ///
 /// What was approved is shown as it is, whatever it says: a person read it. Entries of a kind that is not pinned are
 /// shown unless they read like instructions.
@@ -32,17 +35,17 @@ pub fn filter(
     result: Value<'_>,
     rules: &ListRules,
     injection: Option<&Injection>,
-    shown_before: &[String],
+    withheld: &dyn Fn(&str) -> bool,
 ) -> Listed {
     let mut listed = Listed::default();
     for (member, kind) in LISTS {
         if let Some(list) = result.get(member) {
-            let judge = Judge::new(kind, rules, injection, shown_before);
+            let judge = Judge::new(kind, rules, injection, withheld);
             entries(list, judge, &mut listed);
         }
     }
     if let Some(text) = result.get("instructions") {
-        let seen = Judge::new(EntryKind::Instructions, rules, injection, &[]).instructions(text);
+        let seen = Judge::new(EntryKind::Instructions, rules, injection, withheld).instructions(text);
         if !seen.state.is_shown() {
             listed.edits.extend(remove_member(result, "instructions"));
         }

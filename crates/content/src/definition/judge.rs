@@ -19,8 +19,8 @@ pub(super) struct Judge<'r> {
     permitted: Option<&'r [String]>,
     rules: &'r ListRules,
     injection: Option<&'r Injection>,
-    /// Names on earlier pages, and in this list.
-    before: BTreeSet<&'r str>,
+    /// Whether a name holds a value that must not pass.
+    withheld: &'r dyn Fn(&str) -> bool,
     shown: BTreeSet<String>,
     /// What the names of approved and shown entries look like; made when somebody asks.
     looks: Option<BTreeSet<String>>,
@@ -31,7 +31,7 @@ impl<'r> Judge<'r> {
         kind: EntryKind,
         rules: &'r ListRules,
         injection: Option<&'r Injection>,
-        before: &'r [String],
+        withheld: &'r dyn Fn(&str) -> bool,
     ) -> Self {
         let (pins, permitted) = match kind {
             EntryKind::Tool => (&rules.tools, &rules.permitted_tools),
@@ -41,19 +41,20 @@ impl<'r> Judge<'r> {
             EntryKind::Instructions => (&None, &None),
         };
         let (pins, permitted) = (pins.as_ref(), permitted.as_deref());
-        let before = before.iter().map(String::as_str).collect();
-        Self { kind, pins, permitted, rules, injection, before, shown: BTreeSet::new(), looks: None }
+        Self { kind, pins, permitted, rules, injection, withheld, shown: BTreeSet::new(), looks: None }
     }
 
     /// What becomes of an entry; it counts for those that follow.
     pub(super) fn entry(&mut self, entry: Value<'_>) -> Seen {
         let name = entry.get(self.name_member()).and_then(|name| name.as_str()).unwrap_or_default();
         if !is_usable(&name) {
-            let told = name.chars().filter(|character| !is_invisible(*character)).take(64).collect();
-            return self.seen(entry, told, SeenState::Misshapen);
+            return self.seen(entry, String::new(), SeenState::Misshapen);
         }
         let mut seen = self.seen(entry, name.into_owned(), SeenState::Shown);
-        seen.state = self.state(entry, &seen);
+        match self.state(entry, &seen) {
+            Some(state) => seen.state = state,
+            None => (seen.state, seen.name) = (SeenState::Misshapen, String::new()),
+        }
         if seen.state.is_shown() {
             self.shown.insert(seen.name.clone());
             if let Some(looks) = &mut self.looks {
@@ -74,37 +75,38 @@ impl<'r> Judge<'r> {
         }
     }
 
-    fn state(&mut self, entry: Value<'_>, seen: &Seen) -> SeenState {
+    /// `None`: the name cannot be told as that of this entry.
+    fn state(&mut self, entry: Value<'_>, seen: &Seen) -> Option<SeenState> {
         if !self.is_permitted(&seen.name) {
-            return SeenState::NotPermitted;
+            return Some(SeenState::NotPermitted);
         }
         // Of two entries with one name, a client takes the first or the last.
         if self.shown.contains(&seen.name) {
-            return SeenState::Misshapen;
+            return None;
         }
         let pin = self.pins.and_then(|pins| pins.get(&seen.name));
         if pin == Some(&seen.digest) {
-            return SeenState::Shown;
+            return Some(SeenState::Shown);
         }
-        if self.before.contains(seen.name.as_str()) {
-            return SeenState::Misshapen;
+        if self.pins.is_some() && (self.withheld)(&seen.name) {
+            return None;
         }
         if self.is_poisoned(entry) {
-            return SeenState::Poisoned;
+            return Some(SeenState::Poisoned);
         }
-        match (self.pins, pin) {
+        Some(match (self.pins, pin) {
             (None, _) => SeenState::Shown,
             (Some(_), Some(_)) => SeenState::Changed,
             (Some(_), None) => self.unknown(&seen.name),
-        }
+        })
     }
 
     fn unknown(&mut self, name: &str) -> SeenState {
-        if self.kind == EntryKind::Tool && !follows_guidance(name) {
-            return SeenState::Misshapen;
-        }
         if self.is_confusable(name) {
             return SeenState::Confusable;
+        }
+        if self.kind == EntryKind::Tool && !follows_guidance(name) {
+            return SeenState::Misshapen;
         }
         if self.rules.trust_first { SeenState::ShownNew } else { SeenState::New }
     }
@@ -159,10 +161,10 @@ impl<'r> Judge<'r> {
         if !matches!(self.kind, EntryKind::Tool | EntryKind::Prompt) {
             return false;
         }
-        let (pins, before, shown) = (self.pins, &self.before, &self.shown);
+        let (pins, shown) = (self.pins, &self.shown);
         let looks = self.looks.get_or_insert_with(|| {
             let pinned = pins.into_iter().flat_map(BTreeMap::keys);
-            pinned.chain(shown).map(String::as_str).chain(before.iter().copied()).map(skeleton).collect()
+            pinned.chain(shown).map(String::as_str).map(skeleton).collect()
         });
         looks.contains(&skeleton(name))
     }

@@ -71,7 +71,8 @@ pub enum SeenState {
     Confusable,
     /// It reads like instructions to a model.
     Poisoned,
-    /// It has no usable name, or one that the list has already.
+    /// It has no name that follows the guidance of MCP; told without a name where it has none that can be said and
+    /// compared, that may be told, or that the list does not have already.
     Misshapen,
 }
 
@@ -109,7 +110,7 @@ impl SeenState {
 pub struct Seen {
     /// Its kind.
     pub kind: EntryKind,
-    /// Its name or URI; empty if it has none (and for instructions).
+    /// Its name or URI; empty if it has none that is its own and may be told (and for instructions).
     pub name: String,
     /// Its [`digest`], 64 hex digits.
     pub digest: String,

@@ -8,7 +8,6 @@ use crate::rules::ListRules;
 mod forms;
 mod hostile;
 mod lists;
-mod paging;
 mod poison;
 
 /// Limits as of the reader of lists.
@@ -36,7 +35,7 @@ fn pinning(tools: &[serde_json::Value]) -> ListRules {
 /// What the client gets, and what was told about each entry.
 fn filtered(result: &serde_json::Value, rules: &ListRules) -> (serde_json::Value, Vec<(String, SeenState)>) {
     let text = result.to_string();
-    let listed = with(&text, |value| filter(value, rules, None, &[]));
+    let listed = with(&text, |value| filter(value, rules, None, &|_| false));
     let edited = apply(text.as_bytes(), &listed.edits).unwrap();
     let told = listed.seen.into_iter().map(|seen| (seen.name, seen.state)).collect();
     (serde_json::from_slice(&edited).unwrap(), told)

@@ -39,8 +39,11 @@ fn by_default_structured_content_has_to_be_what_the_schema_says() {
         applied(&wrong, &schema(), Undeclared::Schema),
         Err("type /structuredContent/result/0/name".into())
     );
+    // Attack: a word of the server does not free it from what was approved.
+    let error = json!({"isError": true, "structuredContent": {}});
+    assert_eq!(applied(&error, &schema(), Undeclared::Schema), Err("required /structuredContent".into()));
     for other in [
-        json!({"isError": true, "structuredContent": {}}),
+        json!({"isError": true, "content": [text(&json!({"reason": "none"}))]}),
         json!({"content": []}),
         json!({"task": {"taskId": "1"}}),
     ] {

@@ -135,8 +135,13 @@ impl<'t> Pass<'t> {
         }
         let unpinned = ListRules::default();
         let rules = self.rules.lists.as_ref().unwrap_or(&unpinned);
-        // A response has one page; what other pages showed is not known here.
-        let listed = definition::filter(result, rules, injection, &[]);
+        let withheld = |name: &str| {
+            self.rules.detectors.as_ref().is_some_and(|detectors| {
+                let scan = detectors.engine().scan_text(name, &self.rules.key);
+                scan.incomplete || scan.findings.iter().any(|finding| finding.action > Action::Count)
+            })
+        };
+        let listed = definition::filter(result, rules, injection, &withheld);
         self.report.saw(listed.seen);
         listed.edits
     }

@@ -20,7 +20,7 @@ fn definitions_that_are_told_are_bounded_each_and_together() {
     let list = |count: usize, size: usize| {
         let tools: Vec<_> = (0..count).map(|at| tool(&format!("t{at}"), &"x".repeat(size))).collect();
         let text = json!({"tools": tools}).to_string();
-        with(&text, |value| filter(value, &pinning(&[]), None, &[])).seen
+        with(&text, |value| filter(value, &pinning(&[]), None, &|_| false)).seen
     };
     assert!(list(1, MAX_DEFINITION_BYTES).iter().all(|seen| seen.definition.is_none()));
     let told = list(40, MAX_DEFINITION_BYTES - 200);
@@ -52,7 +52,7 @@ proptest! {
         let rules = ListRules { trust_first, permitted_tools: permitted, ..pinning(&pinned) };
         let list = json!({"a": 1, "tools": tools, "z": null});
         let text = if pretty { serde_json::to_string_pretty(&list).unwrap() } else { list.to_string() };
-        let listed = with(&text, |value| filter(value, &rules, None, &[]));
+        let listed = with(&text, |value| filter(value, &rules, None, &|_| false));
         let edited = String::from_utf8(apply(text.as_bytes(), &listed.edits).unwrap()).unwrap();
         let raws = |text: &str| with(text, |value| {
             value.get("tools").unwrap().elements().map(|entry| entry.raw().to_owned()).collect::<Vec<_>>()

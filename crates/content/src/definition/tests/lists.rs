@@ -27,7 +27,7 @@ fn news_come_with_their_definition_and_nothing_else_does() {
         ..pinning(std::slice::from_ref(&add))
     };
     let text = json!({"tools": [add, tool("sub", "Subtracts."), tool("mul", "")]}).to_string();
-    let seen = with(&text, |value| filter(value, &rules, None, &[])).seen;
+    let seen = with(&text, |value| filter(value, &rules, None, &|_| false)).seen;
     let states: Vec<_> = seen.iter().map(|seen| (seen.state, seen.definition.is_some())).collect();
     assert_eq!(states, [(Shown, false), (New, true), (NotPermitted, false)]);
     assert_eq!(digest_text(seen[1].definition.as_ref().unwrap()), seen[1].digest);
@@ -67,10 +67,34 @@ fn entries_without_a_usable_name_are_hidden() {
         {"name": "x".repeat(513)}, tool("add", ""), tool("add", "again"), null]});
     let (shown, seen) = filtered(&list, &ListRules::default());
     assert_eq!(names(&shown), ["add"]);
-    assert_eq!(seen.iter().filter(|seen| seen.1 == Misshapen).count(), 9);
+    assert_eq!(
+        seen.iter().filter(|seen| **seen == (String::new(), Misshapen)).count(),
+        9,
+        "told, and without a name"
+    );
     let (shown, seen) = filtered(&json!({"tools": {"name": "add"}}), &ListRules::default());
     assert_eq!(shown, json!({"tools": []}));
     assert_eq!(seen, told(&[("", Misshapen)]));
+}
+
+/// Attack: a server puts a value into the name of a tool, and names are kept and recorded.
+#[test]
+fn an_entry_whose_name_holds_a_value_is_hidden_and_told_without_its_name_where_names_are_pinned() {
+    let odd = tool("pay_4711", "");
+    let list = json!({"tools": [odd, tool("add", "")]}).to_string();
+    let withheld = |name: &str| name.contains("4711");
+    let told = |rules: &ListRules| {
+        let seen = with(&list, |value| filter(value, rules, None, &withheld)).seen;
+        seen.into_iter().map(|seen| (seen.name, seen.state)).collect::<Vec<_>>()
+    };
+    let trusting = ListRules { trust_first: true, ..pinning(&[]) };
+    assert_eq!(told(&trusting), [(String::new(), Misshapen), ("add".into(), ShownNew)]);
+    assert_eq!(
+        told(&pinning(std::slice::from_ref(&odd)))[0].1,
+        Shown,
+        "a person approved it before there was a rule"
+    );
+    assert_eq!(told(&ListRules::default())[0].1, Shown, "marks are put into lists that nobody pins");
 }
 
 #[test]
@@ -78,7 +102,7 @@ fn a_name_is_what_it_says_after_decoding() {
     let add = tool("add", "Adds.");
     let text =
         r#"{"tools":[{"n\u0061me":"\u0061dd","description":"Adds.","inputSchema":{"type":"object"}}]}"#;
-    let listed = with(text, |value| filter(value, &pinning(&[add]), None, &[]));
+    let listed = with(text, |value| filter(value, &pinning(&[add]), None, &|_| false));
     assert!(listed.edits.is_empty());
     assert_eq!(listed.seen[0].state, Shown);
 }

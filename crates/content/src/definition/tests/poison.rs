@@ -10,7 +10,7 @@ fn judged(list: &serde_json::Value, rules: &ListRules, action: InjectionAction) 
     let rules_of_tiers =
         InjectionRules { structural: action, contextual: action, lexical: InjectionAction::Note };
     let injection = Injection::new(&rules_of_tiers, &["send_mail".to_owned()].into());
-    let seen = with(&list.to_string(), |value| filter(value, rules, Some(&injection), &[])).seen;
+    let seen = with(&list.to_string(), |value| filter(value, rules, Some(&injection), &|_| false)).seen;
     seen.iter().map(|seen| seen.state).collect()
 }
 
