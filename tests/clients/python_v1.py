@@ -58,6 +58,11 @@ async def main() -> None:
         content = script["elicit"] if isinstance(script["elicit"], dict) else None
         return types.ElicitResult(action="accept", content=content)
 
+    async def sampled(_context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+        seen.setdefault("samplings", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
+        said = types.TextContent(type="text", text=script["sample"])
+        return types.CreateMessageResult(role="assistant", content=said, model="none")
+
     async def logged(params: types.LoggingMessageNotificationParams) -> None:
         seen.setdefault("logs", []).append(params.data)
 
@@ -71,6 +76,7 @@ async def main() -> None:
                 read,
                 write,
                 elicitation_callback=elicited if script.get("elicit") else None,
+                sampling_callback=sampled if script.get("sample") else None,
                 logging_callback=logged,
             ) as session,
         ):

@@ -1,7 +1,7 @@
 """Official Python SDK, current major (mcp 2.x). Reads a script as JSON on standard input, prints what its caller saw.
 
 Input: `{"url", "headers": {...}, "era": "legacy" | "auto" | a version, "elicit": bool or what a form is filled with,
-"steps": [{"call": tool, "arguments": {...}, "meta"?: {...}} | {"prompt": name, "arguments": {...}} | {"list": true}
+"sample": what the model says, "steps": [{"call": tool, "arguments": {...}, "meta"?: {...}} | {"prompt": name, "arguments": {...}} | {"list": true}
 | {"until": file}]}`; a list is read to its last page, and `until` waits for a file.
 Output: `{"connected", "error"?, "version"?, "instructions"?, "logs"?, "steps": [{"result"|"tools"|"error": ...}]}`.
 """
@@ -64,6 +64,11 @@ async def main() -> None:
         content = script["elicit"] if isinstance(script["elicit"], dict) else None
         return types.ElicitResult(action="accept", content=content)
 
+    async def sampled(_context: Any, params: Any) -> types.CreateMessageResult:
+        seen.setdefault("samplings", []).append(params.model_dump(mode="json", by_alias=True, exclude_none=True))
+        said = types.TextContent(type="text", text=script["sample"])
+        return types.CreateMessageResult(role="assistant", content=said, model="none")
+
     async def logged(params: Any) -> None:
         seen.setdefault("logs", []).append(params.data)
 
@@ -72,6 +77,8 @@ async def main() -> None:
             headers=script.get("headers", {}), timeout=httpx2.Timeout(30, read=120), trust_env=False
         ) as http:
             options: dict[str, Any] = {"elicitation_callback": elicited} if script.get("elicit") else {}
+            if script.get("sample"):
+                options["sampling_callback"] = sampled
             transport = streamable_http_client(script["url"], http_client=http)
             async with Client(transport, mode=script.get("era", "auto"), logging_callback=logged, **options) as client:
                 seen |= {

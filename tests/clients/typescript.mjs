@@ -24,23 +24,30 @@ const described = (error) => ({
   data: error?.data,
 });
 
-const capabilities = script.elicit ? { elicitation: { form: {}, url: {} } } : {};
+const capabilities = {
+  ...(script.elicit ? { elicitation: { form: {}, url: {} } } : {}),
+  ...(script.sample ? { sampling: {} } : {}),
+};
 const era = script.era ?? 'legacy';
 const negotiation = major === 'v2' && era !== 'legacy' ? { versionNegotiation: { mode: era === 'auto' ? 'auto' : { pin: era } } } : {};
 
 try {
   const client = new Client({ name: 'interdict-test', version: '1' }, { capabilities, ...negotiation });
+  const handle = async (method, schema, handler) => {
+    if (major === 'v1') client.setRequestHandler((await load('@modelcontextprotocol/sdk/types.js'))[schema], handler);
+    else client.setRequestHandler(method, handler);
+  };
   if (script.elicit) {
-    const handler = async (request) => {
+    await handle('elicitation/create', 'ElicitRequestSchema', async (request) => {
       (seen.elicitations ??= []).push(request.params);
       return typeof script.elicit === 'object' ? { action: 'accept', content: script.elicit } : { action: 'accept' };
-    };
-    if (major === 'v1') {
-      const { ElicitRequestSchema } = await load('@modelcontextprotocol/sdk/types.js');
-      client.setRequestHandler(ElicitRequestSchema, handler);
-    } else {
-      client.setRequestHandler('elicitation/create', handler);
-    }
+    });
+  }
+  if (script.sample) {
+    await handle('sampling/createMessage', 'CreateMessageRequestSchema', async (request) => {
+      (seen.samplings ??= []).push(request.params);
+      return { role: 'assistant', content: { type: 'text', text: script.sample }, model: 'none' };
+    });
   }
   client.onerror = (error) => (seen.background ??= []).push(described(error));
   const transport = new Transport(new URL(script.url), { requestInit: { headers: script.headers ?? {} } });

@@ -444,6 +444,37 @@ def test_a_client_notices_nothing_but_the_marks(
     assert not streamed or sdk.modern or "python" not in sdk.name or seen.report["logs"]
 
 
+@pytest.mark.parametrize("sdk", SDKS.values(), ids=str)
+def test_what_a_server_asks_of_a_clients_model_is_looked_into_and_so_is_what_that_says(
+    sdk: clients.Sdk, spoken: Stack, changeling: Changeling, planted: Planted, agent: str
+) -> None:
+    """D1, D2, D4: a model is asked with a mark, never with a secret or an order, and its answer leaves with a mark."""
+    questions = {
+        "lookup": f"Sum up {planted.pan()}.",
+        "fail": f"Log in with {planted.token()}.",
+        "refuse": ORDERS["a chat template"],
+    }
+    asks = {name: {"samples": question} for name, question in questions.items()}
+    changeling.change(lambda script: script.answers.update(asks))
+    changeling.forget()
+    steps = [{"call": name, "arguments": {}} for name in questions]
+    seen = sdk.run(spoken.url, steps, token=spoken.token(agent), sample=f"it is {planted.pan()}")
+    told = f"{seen}\n{spoken.tail()}"
+    [asked] = seen.report["samplings"]
+    assert re.fullmatch(rf"Sum up {MARK.pattern}\.", texts(asked["messages"][0]["content"])), told
+    given = [call["given"] for call in changeling.given() if call["method"] == "sampling/createMessage"]
+    answered = [one for one in given if one]
+    assert [bool(MARK.fullmatch(texts(one["content"]).removeprefix("it is "))) for one in answered] == [True], told
+    assert planted.found_in(json.dumps([seen.report, changeling.given()]).encode()) == []
+    assert seen.text(0) == "done"
+    # What was asked beside a stream goes away; what was asked in an answer is that answer's error.
+    assert all(("error" in step or step["result"].get("isError", False)) == sdk.modern for step in seen.steps[1:]), told
+
+
+def texts(content: Any) -> str:
+    return "".join(block["text"] for block in (content if isinstance(content, list) else [content]))
+
+
 def test_a_value_on_a_sessions_own_stream_is_a_mark_when_it_arrives(
     spoken: Stack, changeling: Changeling, planted: Planted, agent: str
 ) -> None:

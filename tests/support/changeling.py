@@ -25,6 +25,9 @@ from starlette.applications import Starlette
 
 Context = ServerRequestContext[Any]
 
+PATIENCE_S = 1.0
+"""How long a client's model may take."""
+
 
 class Changeling:
     def __init__(self, file: Path, log: Path) -> None:
@@ -75,6 +78,11 @@ class Changeling:
             if isinstance(given, types.InputRequiredResult):
                 return given
             self._note(method="elicitation/create", given=given)
+        if "samples" in answer:
+            given = await self._sample(context, params, answer["samples"])
+            if isinstance(given, types.InputRequiredResult):
+                return given
+            self._note(method="sampling/createMessage", given=given)
         result = answer.get("result", {"content": [{"type": "text", "text": "done"}]})
         return types.CallToolResult.model_validate(result)
 
@@ -91,6 +99,24 @@ class Changeling:
             return said.content if isinstance(said, types.ElicitResult) else {"unexpected": str(said)}
         asked = types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
         return types.InputRequiredResult(input_requests={"said": asked})
+
+    async def _sample(
+        self, context: Context, params: types.CallToolRequestParams, prompt: str
+    ) -> types.InputRequiredResult | dict[str, Any]:
+        """What the client's model says, in the way of the connection's era; nothing when it says nothing for a while."""
+        asked = [types.SamplingMessage(role="user", content=types.TextContent(type="text", text=prompt))]
+        if context.protocol_version < "2026":
+            asking = context.session.create_message(asked, max_tokens=9, related_request_id=context.request_id)
+            try:
+                said: Any = await asyncio.wait_for(asking, PATIENCE_S)
+            except TimeoutError:
+                return {}
+        elif params.input_responses:
+            [said] = params.input_responses.values()
+        else:
+            wanted = types.CreateMessageRequestParams(messages=asked, max_tokens=9)
+            return types.InputRequiredResult(input_requests={"said": types.CreateMessageRequest(params=wanted)})
+        return said.model_dump(mode="json", exclude_none=True)
 
     def _serving(self) -> Server[Any]:
         return Server(

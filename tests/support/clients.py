@@ -35,9 +35,10 @@ class Sdk:
         *,
         token: str | None = None,
         elicit: bool | dict[str, Any] = False,
+        sample: str | None = None,
         timeout_s: float = 90.0,
     ) -> Seen:
-        return self.start(url, steps, token=token, elicit=elicit).finish(timeout_s)
+        return self.start(url, steps, token=token, elicit=elicit, sample=sample).finish(timeout_s)
 
     def start(
         self,
@@ -46,9 +47,17 @@ class Sdk:
         *,
         token: str | None = None,
         elicit: bool | dict[str, Any] = False,
+        sample: str | None = None,
     ) -> Running:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        script = {"url": url, "headers": headers, "era": self.era, "steps": list(steps), "elicit": elicit}
+        script = {
+            "url": url,
+            "headers": headers,
+            "era": self.era,
+            "steps": list(steps),
+            "elicit": elicit,
+            "sample": sample,
+        }
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         child = subprocess.Popen(
             [str(part) for part in self.command],

@@ -186,7 +186,8 @@ def tool(name: str, description: str = "A tool of the tests.", **more: Any) -> d
 @dataclass
 class Script:
     """What `support.changeling` serves: `answers` by tool, each with some of `result` (a CallToolResult), `error`, `logs`,
-    `broadcasts` (on the session's own stream) and `asks` (a question to the user)."""
+    `broadcasts` (on the session's own stream), `asks` (a question to the user) and `samples` (one to the client's
+    model)."""
 
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[tool("note")]])
     prompts: list[dict[str, Any]] = field(default_factory=list)
