@@ -10,6 +10,7 @@ mod exposed;
 mod grpc;
 mod key;
 mod parts;
+mod rehearsal;
 pub(crate) mod sockets;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,8 +28,9 @@ pub use self::error::ServeError;
 use self::evidence::Evidence;
 pub use self::exposed::{Exposed, exposed_secrets};
 pub(crate) use self::key::beside as key_beside;
-pub use self::parts::{Kept, decider, rehearse};
+pub use self::parts::{Kept, decider};
 use self::parts::{Opened, open_files};
+pub use self::rehearsal::{Part, Rehearsal, rehearse};
 use crate::admin::{AdminState, AdminToken};
 use crate::bundle::BundleKeeper;
 use crate::clock::{Clock, SystemClock};
@@ -148,14 +150,14 @@ impl Running {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
-        let Opened { bundle, store, key, pins } = {
+        let Opened { bundle, store, key, pins, totals } = {
             let (config, clock, metrics) = (Arc::clone(config), Arc::clone(&clock), Arc::clone(&metrics));
             let recorder = evidence.as_ref().map(Evidence::recorder);
             tokio::task::spawn_blocking(move || open_files(&config, recorder, clock, metrics)).await??
         };
         let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
         let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
-        let kept = Kept { recording: recording.clone(), pins: Arc::new(pins.clone()) };
+        let kept = Kept { recording: recording.clone(), pins: Arc::new(pins.clone()), totals };
         let decider = decider(config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, kept).await?;
         let decider = Arc::new(decider);
 

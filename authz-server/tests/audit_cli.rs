@@ -8,7 +8,8 @@ mod evidence;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use evidence::{House, SECRET, text};
+use evidence::house::SECRET;
+use evidence::{House, text};
 use interdict_audit::verify::{Verdict, verify};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,6 +85,18 @@ async fn decisions_are_found_by_agent_tool_verdict_reason_server_and_time_newest
     // Attack: a tool's name rewrites the line in the auditor's terminal.
     let ran = house.run(&["audit", "query", "--kind", "decision"]).ends(0).says(&["DENY", &bad]);
     assert!(!ran.out.contains('\u{1b}') && !ran.out.contains('\u{202e}'), "{}", ran.out);
+    let json = house.run(&["audit", "query", "--kind", "decision", "--json"]).ends(0);
+    assert!(json.out.is_ascii() && json.out.contains("read\\u001b[2K\\u202e"), "{}", json.out);
+    assert!(json.lines().iter().any(|line| line["body"]["action"]["target"] == "read\u{1b}[2K\u{202e}"));
+    for command in [&["audit", "tail", "--json"][..], &["audit", "show", &hostile, "--json", "--arguments"]] {
+        assert!(house.run(command).out.is_ascii(), "{command:?}");
+    }
+    // The bytes that are hashed stay as they are.
+    house.until(&["audit", "verify"], |ran| !ran.out.contains("no signed"));
+    let export = ["audit", "export", "--wait", "--decision", &hostile, "--out", "bytes"];
+    house.run(&export).ends(0).says(&["WHOLE"]);
+    let records = std::fs::read_to_string(house.path("bytes/records.jsonl")).unwrap();
+    assert!(records.contains("\u{202e}") && verify(&house.path("bytes"), None, false).is_ok(), "{records}");
     house.run(&["audit", "query", "--since", "yesterday"]).ends(2);
     house.run(&["audit", "query", "--tenant", "nobody"]).ends(1).says(&["audit.not_found"]);
     house.run(&["audit", "query", "--directory", "nowhere"]).ends(2).says(&["--directory"]);

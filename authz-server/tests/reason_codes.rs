@@ -7,13 +7,28 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const STAGES: [&str; 12] = [
-    "parse", "http", "identity", "registry", "content", "tool", "pin", "bundle", "approval", "enforcer",
-    "audit", "internal",
+const STAGES: [&str; 15] = [
+    "parse",
+    "http",
+    "identity",
+    "registry",
+    "content",
+    "tool",
+    "totals",
+    "pin",
+    "quarantine",
+    "bundle",
+    "approval",
+    "enforcer",
+    "audit",
+    "admin",
+    "internal",
 ];
 
-/// Key paths of the configuration look like codes and are none.
-const KEYS: [&str; 5] = [
+/// Key paths of the configuration and names of files look like codes and are none.
+const KEYS: [&str; 7] = [
+    "quarantine.key",
+    "admin.token",
     "identity.issuers",
     "identity.leeway_seconds",
     "identity.mtls",

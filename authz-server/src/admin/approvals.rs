@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::AdminState;
 use super::errors::AdminError;
+use super::{AdminState, known};
 use crate::record::record_answer;
 use crate::store::{Approval, ApprovalState, Arguments, HumanAnswer, ListFilter, name};
 
@@ -79,10 +79,13 @@ pub(super) async fn list(
     let filter = ListFilter {
         state: query.state,
         agent: query.agent,
-        server: query.server,
+        server: query.server.clone(),
         limit: query.limit.unwrap_or(0),
     };
     let approvals = state.store.list(filter, state.clock.now()).await?;
+    if approvals.is_empty() {
+        known::server(&state, query.server.as_deref())?;
+    }
     Ok(Json(Page { approvals }))
 }
 

@@ -6,6 +6,7 @@
 mod approvals;
 mod errors;
 mod health;
+mod known;
 mod pins;
 mod quarantine;
 #[cfg(test)]

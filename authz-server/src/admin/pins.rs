@@ -4,15 +4,17 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use interdict_content::definition::EntryKind;
+use interdict_policy::ToolPinning;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::AdminState;
 use super::approvals::approver;
 use super::errors::AdminError;
+use super::{AdminState, known};
 use crate::pins::{
-    AnswerError, Entry, PinError, PinState, Pins, Sighting, Suspicion, digest_of_all, kind_of,
+    AnswerError, Answered, Entry, Key, PinError, PinState, Pins, Sighting, Suspicion, kind_of,
 };
 
 /// Most definitions of one answer: each may have 64 KiB, twice.
@@ -65,6 +67,8 @@ pub(super) struct View {
     #[serde(skip_serializing_if = "Option::is_none")]
     seen: Option<Seen>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<Answered>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     suspicions: Option<Vec<Suspicion>>,
 }
 
@@ -74,6 +78,8 @@ struct Approved {
     digest: String,
     by: String,
     at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     definition: Option<Box<RawValue>>,
 }
@@ -89,6 +95,16 @@ struct Seen {
     definition: Option<Box<RawValue>>,
 }
 
+/// What is known of the server that was asked about: "nothing waits" can mean that nobody ever looked.
+#[derive(Debug, Serialize)]
+struct Asked {
+    /// `tool_pinning`, when the bundle has the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinning: Option<ToolPinning>,
+    /// How many of its definitions were seen.
+    known: usize,
+}
+
 /// An answer with several of them.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
@@ -98,6 +114,8 @@ pub(super) struct Page {
     /// Of a review of one server: what approves everything in it that is not suspicious.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<Asked>,
 }
 
 fn view(entry: Entry, whole: bool) -> View {
@@ -113,6 +131,7 @@ fn view(entry: Entry, whole: bool) -> View {
             digest: pin.digest,
             by: pin.by,
             at: pin.at,
+            image: pin.image,
             definition: raw(Some(pin.definition)),
         }),
         seen: entry.seen.map(|Sighting { digest, definition, seen_as, at }| Seen {
@@ -121,6 +140,7 @@ fn view(entry: Entry, whole: bool) -> View {
             at,
             definition: raw(definition),
         }),
+        revoked: entry.revoked,
         suspicions: None,
     }
 }
@@ -129,14 +149,12 @@ fn bad_query(what: &str) -> AdminError {
     AdminError::new(StatusCode::BAD_REQUEST, "admin.bad_query", what)
 }
 
+fn pinned_kind(word: &str) -> Result<EntryKind, AdminError> {
+    kind_of(word).ok_or_else(|| bad_query("`kind` is tool, prompt, template or instructions"))
+}
+
 async fn find(pins: &Pins, which: Which) -> Result<Vec<Entry>, AdminError> {
-    let kind = match which.kind.as_deref() {
-        Some(kind) => {
-            let words = "`kind` is tool, prompt, resource, template or instructions";
-            Some(kind_of(kind).ok_or_else(|| bad_query(words))?)
-        }
-        None => None,
-    };
+    let kind = which.kind.as_deref().map(pinned_kind).transpose()?;
     let state = match which.state.as_deref() {
         Some(state) => {
             let words = "`state` is pinned, review, revoked or stale";
@@ -152,9 +170,28 @@ pub(super) async fn list(
     State(state): State<AdminState>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Page>, AdminError> {
-    let found = find(state.pins()?, query?.0).await?;
+    let Query(which) = query?;
+    let server = which.server.clone();
+    let found = find(state.pins()?, which).await?;
+    let server = asked(&state, server, &found).await?;
     let pins = found.into_iter().map(|entry| view(entry, false)).collect();
-    Ok(Json(Page { pins, more: false, all: None }))
+    Ok(Json(Page { pins, more: false, all: None, server }))
+}
+
+/// What is known of the server; an error when that is nothing at all.
+async fn asked(
+    state: &AdminState,
+    server: Option<String>,
+    found: &[Entry],
+) -> Result<Option<Asked>, AdminError> {
+    let Some(server) = server else { return Ok(None) };
+    let known = state.pins()?.entries(Some(server.clone()), None, None, None).await?.len();
+    if found.is_empty() && known == 0 {
+        known::server(state, Some(&server))?;
+    }
+    let bundle = state.bundle.current().load_full();
+    let pinning = bundle.registry().server(&server).map(|server| server.tool_pinning);
+    Ok(Some(Asked { pinning, known }))
 }
 
 /// What waits for a person, with approved and seen texts and what is suspicious about them. A name shows that one,
@@ -163,36 +200,55 @@ pub(super) async fn review(
     State(state): State<AdminState>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Page>, AdminError> {
-    let Query(mut which) = query?;
-    if which.name.is_none() && which.state.is_none() {
-        which.state = Some(PinState::Review.label().to_owned());
-    }
+    let Query(which) = query?;
     let pins = state.pins()?;
     let is_whole_server = which.server.is_some() && which.name.is_none() && which.kind.is_none();
-    let mut found = find(pins, which).await?;
+    let (server, is_one) = (which.server.clone(), which.name.is_some());
+    let mut found = match is_one || which.state.is_some() {
+        true => find(pins, which).await?,
+        false => pins.waiting(which.server, which.kind.as_deref().map(pinned_kind).transpose()?).await?,
+    };
+    let server = asked(&state, server, &found).await?;
+    if is_one && found.is_empty() {
+        return Err(PinError::NotFound.into());
+    }
     let more = found.len() > MAX_SHOWN;
     found.truncate(MAX_SHOWN);
-    let plain = found.iter().filter(|entry| is_plain(pins, entry));
-    let all = is_whole_server.then(|| digest_of_all(plain));
+    let plain = found.iter().filter(|entry| pins.is_plain(entry));
+    let all = is_whole_server.then(|| pins.digest_of_all(plain));
     let with_suspicions = |entry: Entry| {
         let suspicions = Some(pins.suspicions(&entry));
         View { suspicions, ..view(entry, true) }
     };
-    Ok(Json(Page { pins: found.into_iter().map(with_suspicions).collect(), more, all }))
+    Ok(Json(Page { pins: found.into_iter().map(with_suspicions).collect(), more, all, server }))
 }
 
-/// Whether a definition may be approved together with others: it waits, can be read, and nothing but noisy phrases are
-/// suspicious about it.
-fn is_plain(pins: &Pins, entry: &Entry) -> bool {
-    let seen = entry.seen.as_ref();
-    entry.state == PinState::Review
-        && seen.is_some_and(|seen| seen.definition.is_some() && !seen.seen_as.is_suspicious())
-        && pins.suspicions(entry).iter().all(|suspicion| suspicion.tier == "lexical")
+async fn named(state: &AdminState, body: &AnswerBody) -> Result<Entry, AdminError> {
+    let found = state.pins()?.find(&body.server, pinned_kind(&body.kind)?, &body.name).await;
+    if found == Err(PinError::NotFound) {
+        known::server(state, Some(&body.server))?;
+    }
+    Ok(found?)
 }
 
-async fn named(pins: &Pins, body: &AnswerBody) -> Result<Entry, AdminError> {
-    let kind = kind_of(&body.kind).ok_or_else(|| bad_query("`kind` is none that is pinned"))?;
-    Ok(pins.find(&body.server, kind, &body.name).await?)
+/// What waits instead of what was named, and how to come to a digest that can be approved.
+fn changed(server: &str, which: &str, now: &str, given: &str) -> AdminError {
+    let message = format!(
+        "what waits has the digest {now} now, and not {given}: nothing was approved; review it again with `interdict pins \
+         review --server {server}{which}`, and approve the digest that this prints"
+    );
+    AdminError::new(StatusCode::CONFLICT, PinError::Changed.code(), message)
+}
+
+/// The options that name a definition; none where the name, which is the server's word, does not belong on a command line.
+fn options(key: &Key) -> String {
+    let kind = key.kind.as_str();
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/');
+    match key.name.bytes().all(is_safe) {
+        false => String::new(),
+        true if key.name.is_empty() => format!(" --kind {kind}"),
+        true => format!(" --kind {kind} --name {}", key.name),
+    }
 }
 
 /// Approves one definition.
@@ -206,8 +262,15 @@ pub(super) async fn approve(
         let words = "`digest` is that of the definition that was reviewed";
         return Err(AdminError::new(StatusCode::BAD_REQUEST, "pin.digest_required", words));
     };
-    let entry = named(pins, &body).await?;
-    Ok(Json(view(pins.approve(&entry.key, digest, by).await?, false)))
+    let entry = named(&state, &body).await?;
+    let approved =
+        pins.approve(&entry.key, digest, by).await.map_err(|error| match (error, entry.waits_for()) {
+            (AnswerError::Pin(PinError::Changed), Some(now)) => {
+                changed(&entry.key.server, &options(&entry.key), now, digest)
+            }
+            (error, _) => error.into(),
+        })?;
+    Ok(Json(view(approved, false)))
 }
 
 /// Takes an approval back, or refuses what waits.
@@ -217,7 +280,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<View>, AdminError> {
     let Json(body) = body?;
     let (pins, by) = (state.pins()?, approver(&body.by)?);
-    let entry = named(pins, &body).await?;
+    let entry = named(&state, &body).await?;
     Ok(Json(view(pins.revoke(&entry.key, by).await?, false)))
 }
 
@@ -228,30 +291,34 @@ pub(super) async fn approve_all(
 ) -> Result<Json<Page>, AdminError> {
     let Json(body) = body?;
     let (pins, by) = (state.pins()?, approver(&body.by)?);
-    let waiting = pins.entries(Some(body.server), None, Some(PinState::Review), None).await?;
+    let waiting = pins.waiting(Some(body.server.clone()), None).await?;
+    if waiting.is_empty() {
+        asked(&state, Some(body.server.clone()), &waiting).await?;
+    }
     let more = waiting.len() > MAX_SHOWN;
-    let plain: Vec<_> = waiting.into_iter().take(MAX_SHOWN).filter(|entry| is_plain(pins, entry)).collect();
+    let plain: Vec<_> = waiting.into_iter().take(MAX_SHOWN).filter(|entry| pins.is_plain(entry)).collect();
     if plain.is_empty() {
         return Err(PinError::Settled.into());
     }
-    if digest_of_all(plain.iter()) != body.digest {
-        return Err(PinError::Changed.into());
+    let now = pins.digest_of_all(plain.iter());
+    if now != body.digest {
+        return Err(changed(&body.server, "", &now, &body.digest));
     }
     let mut approved = Vec::new();
     for entry in plain {
-        let Some(seen) = &entry.seen else { continue };
-        let entry = pins.approve(&entry.key, &seen.digest, by).await?;
+        let Some(digest) = entry.waits_for() else { continue };
+        let entry = pins.approve(&entry.key, digest, by).await?;
         approved.push(view(entry, false));
     }
-    Ok(Json(Page { pins: approved, more, all: None }))
+    Ok(Json(Page { pins: approved, more, all: None, server: None }))
 }
 
 impl From<PinError> for AdminError {
     fn from(error: PinError) -> Self {
         let status = match &error {
-            PinError::NotFound => StatusCode::NOT_FOUND,
+            PinError::NotFound | PinError::QuarantineNotFound => StatusCode::NOT_FOUND,
             PinError::Changed | PinError::Settled => StatusCode::CONFLICT,
-            PinError::Unread => StatusCode::UNPROCESSABLE_ENTITY,
+            PinError::Unread | PinError::NoName => StatusCode::UNPROCESSABLE_ENTITY,
             PinError::Unavailable(reason) => {
                 tracing::error!(reason, "the pin store failed");
                 let message = "the pin store is unavailable; the server's log says more";

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::AdminState;
 use super::errors::AdminError;
+use super::{AdminState, known};
 use crate::pins::QuarantinedText;
 
 const DEFAULT_LIMIT: u64 = 100;
@@ -73,7 +73,10 @@ pub(super) async fn list(
 ) -> Result<Json<Page>, AdminError> {
     let Query(which) = query?;
     let most = which.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let found = state.pins()?.quarantined(which.server, most).await?;
+    let found = state.pins()?.quarantined(which.server.clone(), most).await?;
+    if found.is_empty() {
+        known::server(&state, which.server.as_deref())?;
+    }
     Ok(Json(Page { quarantined: found.into_iter().map(|text| view(text, false)).collect() }))
 }
 

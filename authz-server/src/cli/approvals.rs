@@ -13,7 +13,9 @@ Examples:
   interdict approvals list --state pending
   interdict approvals show 0198c5d2-…
   interdict approvals approve 0198c5d2-… --by ana@example.com --note 'checked with finance'
-  interdict approvals deny 0198c5d2-… --by ana@example.com";
+  interdict approvals deny 0198c5d2-… --by ana@example.com
+
+Exit codes: 0 done (also when the list is empty), 1 refused or not reached, 2 usage error.";
 
 #[derive(Debug, Args)]
 pub(super) struct ApprovalsArgs {
@@ -43,6 +45,7 @@ enum ApprovalsCommand {
     /// One approval with everything that would run.
     Show {
         /// Its id.
+        #[arg(value_parser = parse_id)]
         id: String,
     },
     /// Let the call run, once.
@@ -54,6 +57,7 @@ enum ApprovalsCommand {
 #[derive(Debug, Args)]
 struct Answer {
     /// Id of the approval.
+    #[arg(value_parser = parse_id)]
     id: String,
     /// Who answers; not the agent, its owner or the person it acts for.
     #[arg(long)]
@@ -114,11 +118,16 @@ struct Page {
     approvals: Vec<Shown>,
 }
 
+fn parse_id(text: &str) -> Result<String, String> {
+    let id = uuid::Uuid::parse_str(text.trim());
+    let wrong = "an id looks like 0198c5d2-7c1e-7000-8000-00000000002a; `interdict approvals list` has them";
+    id.map(|id| id.to_string()).map_err(|_| wrong.to_owned())
+}
+
 pub(super) fn run(args: ApprovalsArgs) -> Result<u8, Failure> {
     let (parts, call) = args.command.call();
     let text = args.admin.call(&parts, call)?;
-    if args.admin.json {
-        println!("{text}");
+    if args.admin.print_json(&text) {
         return Ok(0);
     }
     match &args.command {

@@ -23,7 +23,9 @@ Examples:
   interdict bundle sign --key signer.pem --expires-in-days 30 bundle.tar.gz
   interdict bundle verify --key signer.pub.pem bundle.tar.gz
 
-docs/bundles.md says what a signature protects against.";
+docs/bundles.md says what a signature protects against.
+
+Exit codes: 0 done, 1 no server would take it, 2 usage or configuration error.";
 
 const MANIFEST: &str = ".manifest";
 
@@ -31,12 +33,16 @@ const MANIFEST: &str = ".manifest";
 #[command(after_help = HELP)]
 pub(super) enum BundleCommand {
     /// Print the digest of a bundle, or with --list the list of files that it is computed from.
+    #[command(after_help = HELP)]
     Digest(DigestArgs),
     /// Put folders into one archive, an OPA bundle.
+    #[command(after_help = HELP)]
     Build(BuildArgs),
     /// Sign a folder or an archive: writes its term into `.manifest` and the signature into `.signatures.json`.
+    #[command(after_help = HELP)]
     Sign(SignArgs),
     /// Say whether a server would take a bundle into force, and what it is.
+    #[command(after_help = HELP)]
     Verify(VerifyArgs),
 }
 
@@ -278,8 +284,11 @@ fn describe(examined: &Examined) {
         println!("signed by   {}", plain::line(&signed.by));
     }
     println!("tests       {} passed", examined.tests);
-    for note in bundle.notes() {
-        println!("note        {}", plain::line(note));
+    for warning in bundle.warnings() {
+        println!("warning     {}", plain::line(warning));
+    }
+    if let Some(slow) = super::config::slow(bundle.notes()) {
+        println!("note        {slow}");
     }
 }
 

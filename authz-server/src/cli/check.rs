@@ -8,7 +8,7 @@ use interdict_proto::enforcement::Verdict;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, Failure, check_request, small_runtime};
+use super::{ConfigArgs, Failure, check_request, plain, small_runtime};
 use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::Config;
@@ -78,7 +78,7 @@ pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
     })?;
     let document = describe(&answer, &bundle.status().digest);
     let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::failed(error.to_string()))?;
-    println!("{text}");
+    println!("{}", plain::json(&text));
     Ok(match answer.enforcement().verdict {
         Verdict::Allow => 0,
         Verdict::Deny => 10,

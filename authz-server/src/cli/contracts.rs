@@ -17,7 +17,9 @@ Examples:
   interdict contracts draft --url https://mail.internal/mcp --server mail --header 'authorization: Bearer …'
 
 What a tool does is guessed from its name, its schema and its annotations, which are the server's own words. A bundle refuses a
-contract until somebody has read it and put a name under `signed_by`.";
+contract until somebody has read it and put a name under `signed_by`.
+
+Exit codes: 0 printed, 1 the server did not answer as an MCP server, 2 usage error.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ContractsCommand {

@@ -9,6 +9,7 @@ mod audit;
 mod bundle;
 mod check;
 mod check_request;
+mod config;
 mod contracts;
 mod pins;
 mod plain;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +53,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server until SIGTERM or SIGINT.
-    #[command(after_help = "Example:\n  interdict serve --config /etc/interdict/interdict.yaml")]
+    #[command(after_help = serve::HELP)]
     Serve(ConfigArgs),
     /// Decide one request from a file and print the decision as JSON. Nothing is stored, nothing is consumed.
     #[command(after_help = check::HELP)]
@@ -96,9 +97,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read everything that `serve` would (bundle, keys, certificates, tokens) and say what is wrong. Opens no socket and
-    /// no database.
-    #[command(after_help = "Example:\n  interdict config check --config interdict.yaml")]
+    /// Read everything that `serve` would, part by part, and say what is wrong. Opens no socket, changes no file, and can be
+    /// asked beside a running server.
+    #[command(after_help = config::HELP)]
     Check(ConfigArgs),
 }
 
@@ -160,27 +161,12 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Witness(args) => witness::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Replay(args) => replay::run(&args),
-        Command::Config(ConfigCommand::Check(args)) => check_config(&args.config),
+        Command::Config(ConfigCommand::Check(args)) => config::check(&args.config),
         Command::Version => {
             println!("interdict {}", env!("CARGO_PKG_VERSION"));
             Ok(0)
         }
     }
-}
-
-fn check_config(file: &std::path::Path) -> Result<u8, Failure> {
-    let config = Config::load(file)?;
-    let bundle = small_runtime()?
-        .block_on(crate::server::rehearse(&config))
-        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-    for exposed in crate::server::exposed_secrets(&config) {
-        eprintln!("interdict: warning: {}", plain::text(&exposed.to_string()));
-    }
-    for note in bundle.notes() {
-        eprintln!("interdict: note: {}", plain::text(note));
-    }
-    println!("{}: correct; bundle {}", file.display(), bundle.digest());
-    Ok(0)
 }
 
 /// A runtime for commands that ask one thing.

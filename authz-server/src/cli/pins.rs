@@ -1,14 +1,13 @@
 //! `interdict pins`: what servers say about their tools, held against what was approved.
 
 mod diff;
+mod shown;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use self::shown::{Page, print_line, print_list, print_review};
+use super::Failure;
 use super::admin_client::{AdminArgs, Call, read};
-use super::approvals::pretty;
-use super::{Failure, plain};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -17,10 +16,15 @@ Examples:
   interdict pins review --server files
   interdict pins approve --server files --tool read_file --digest 3b0c… --by ana@example.com
   interdict pins approve --server files --all --digest 91fe… --by ana@example.com
+  interdict pins approve --server files --kind instructions --digest 77aa… --by ana@example.com
+  interdict pins approve --server files --kind prompt --name summarise --digest 02bd… --by ana@example.com
   interdict pins revoke --server files --tool write_file --by ana@example.com
 
 `review` prints the digest that `approve` needs: what changed since then is not approved. `--all` takes the digest at the end of a
-review of the whole server, and leaves out what is suspicious: that is approved one by one.";
+review of the whole server, and leaves out what is suspicious: that is approved one by one. --tool NAME is short for
+--kind tool --name NAME; the other kinds are prompt, template (of resources) and instructions, which have no name.
+
+Exit codes: 0 done (also when nothing waits), 1 refused or not reached, 2 usage error.";
 
 #[derive(Debug, Args)]
 pub(super) struct PinsArgs {
@@ -59,8 +63,8 @@ enum PinsCommand {
         /// Everything that a review of the server showed and that is not suspicious.
         #[arg(long, conflicts_with_all = ["tool", "kind", "name"])]
         all: bool,
-        /// The digest that the review printed.
-        #[arg(long)]
+        /// The digest that the review printed, all 64 digits.
+        #[arg(long, value_parser = parse_digest)]
         digest: String,
         /// Who approves.
         #[arg(long)]
@@ -85,10 +89,10 @@ struct Which {
     /// The tool of this name.
     #[arg(long, conflicts_with_all = ["kind", "name"])]
     tool: Option<String>,
-    /// What is defined, when it is not a tool.
+    /// What is defined: tool, prompt, template or instructions.
     #[arg(long, value_enum)]
     kind: Option<Kind>,
-    /// Name of the prompt, or the template; instructions have none.
+    /// Name of the tool or prompt, or the template; instructions have none.
     #[arg(long, requires = "kind")]
     name: Option<String>,
 }
@@ -109,46 +113,13 @@ enum Kind {
     Instructions,
 }
 
-#[derive(Debug, Deserialize)]
-struct Page {
-    pins: Vec<Shown>,
-    more: bool,
-    all: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Shown {
-    server: String,
-    kind: String,
-    name: String,
-    state: String,
-    approved: Option<Approved>,
-    seen: Option<Seen>,
-    suspicions: Option<Vec<Suspicion>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Approved {
-    digest: String,
-    by: String,
-    at: String,
-    definition: Option<Box<RawValue>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Seen {
-    digest: String,
-    #[serde(rename = "as")]
-    seen_as: String,
-    at: String,
-    definition: Option<Box<RawValue>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Suspicion {
-    tier: String,
-    kind: String,
-    path: String,
+/// A digest as `review` prints it; `list` shows the beginnings only.
+fn parse_digest(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("a digest has 64 hex digits; `interdict pins review` prints it whole".to_owned()),
+    }
 }
 
 /// The word of a value.
@@ -174,7 +145,10 @@ impl Which {
         let mut body = serde_json::json!({ "server": server, "by": by });
         let pairs = self.pairs();
         if pairs.len() < 2 {
-            return Err(Failure::usage("say which definition: --tool NAME, or --kind KIND --name NAME"));
+            return Err(Failure::usage(
+                "say which definition: --tool NAME, --kind prompt|template --name NAME, --kind instructions, or to \
+                 approve --all",
+            ));
         }
         for (key, value) in pairs {
             if let Some(body) = body.as_object_mut() {
@@ -218,96 +192,34 @@ impl PinsCommand {
 pub(super) fn run(args: &PinsArgs) -> Result<u8, Failure> {
     let (parts, call) = args.command.call()?;
     let text = args.admin.call(&parts, call)?;
-    if args.admin.json {
-        println!("{text}");
+    if args.admin.print_json(&text) {
         return Ok(0);
     }
     match &args.command {
-        PinsCommand::List { .. } | PinsCommand::Approve { all: true, .. } => {
+        PinsCommand::List { .. } => print_list(&read(&text)?),
+        PinsCommand::Approve { all: true, .. } => {
             let page: Page = read(&text)?;
-            if page.pins.is_empty() {
-                println!("no definitions are known");
-            }
             page.pins.iter().for_each(print_line);
             if page.more {
                 println!("More wait; review again.");
             }
         }
-        PinsCommand::Review { .. } => print_review(&read(&text)?),
+        PinsCommand::Review { server, .. } => print_review(&read(&text)?, server.as_deref()),
         PinsCommand::Approve { .. } | PinsCommand::Revoke { .. } => print_line(&read(&text)?),
     }
     Ok(0)
 }
 
-/// Digests are long, and their beginnings tell them apart in a list.
-fn short(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn print_line(shown: &Shown) {
-    let mut line = format!(
-        "{:<8}  {}  {:<12}  {}",
-        plain::line(&shown.state),
-        plain::line(&shown.server),
-        plain::line(&shown.kind),
-        plain::line(&shown.name),
-    );
-    if let Some(approved) = &shown.approved {
-        line.push_str(&plain::line(&format!("  {} approved by {}", short(&approved.digest), approved.by)));
-    }
-    if let Some(seen) = &shown.seen {
-        line.push_str(&plain::line(&format!("  {} seen as {}", short(&seen.digest), seen.seen_as)));
-    }
-    println!("{line}");
-}
-
-fn print_review(page: &Page) {
-    if page.pins.is_empty() {
-        println!("nothing waits for a person");
-        return;
-    }
-    for shown in &page.pins {
-        print_one(shown);
-        println!();
-    }
-    if page.more {
-        println!("More wait; they are shown when these are answered.");
-    }
-    if let Some(all) = &page.all {
-        println!("To approve all of these but what is suspicious: --all --digest {}", plain::line(all));
-    }
-}
-
-fn print_one(shown: &Shown) {
-    println!(
-        "{} {} of {}: {}",
-        shown.kind,
-        plain::line(&shown.name),
-        plain::line(&shown.server),
-        shown.state
-    );
-    let text = |raw: &Option<Box<RawValue>>| raw.as_ref().map(|raw| pretty(raw));
-    if let Some(approved) = &shown.approved {
-        let (by, at) = (plain::line(&approved.by), plain::line(&approved.at));
-        println!("approved  {}  by {by} at {at}", plain::line(&approved.digest));
-    }
-    if let Some(seen) = &shown.seen {
-        let (seen_as, at) = (plain::line(&seen.seen_as), plain::line(&seen.at));
-        println!("seen      {}  as {seen_as} at {at}", plain::line(&seen.digest));
-    }
-    for suspicion in shown.suspicions.iter().flatten() {
-        let Suspicion { tier, kind, path } = suspicion;
-        // Phrases are noisy: they are told and hide nothing.
-        let word = if tier == "lexical" { "noted" } else { "SUSPICIOUS" };
-        println!("{word} {}", plain::line(&format!("{tier}: {kind} at \"{path}\"")));
-    }
-    let approved = shown.approved.as_ref().and_then(|approved| text(&approved.definition));
-    let seen = shown.seen.as_ref().map(|seen| text(&seen.definition));
-    match (approved, seen) {
-        (_, Some(None)) => println!("The definition is longer than what is kept: it cannot be approved."),
-        (Some(old), Some(Some(new))) => print!("{}", diff::unified(&plain::text(&old), &plain::text(&new))),
-        (None, Some(Some(new))) => println!("{}", plain::text(&new)),
-        (Some(old), None) => println!("{}", plain::text(&old)),
-        (None, None) => {}
+    #[test]
+    fn a_digest_is_whole_or_refused() {
+        let digest = "0F".repeat(32);
+        assert_eq!(parse_digest(&format!(" {digest} ")), Ok("0f".repeat(32)));
+        for text in ["", "0f0f0f0f0f0f", &"g".repeat(64), &"0".repeat(65)] {
+            assert!(parse_digest(text).is_err(), "{text}");
+        }
     }
 }

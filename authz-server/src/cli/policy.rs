@@ -22,7 +22,9 @@ const HELP: &str = "\
 Examples:
   interdict policy test                      the folders of interdict.yaml, or `policies` without one
   interdict policy test policies my-policies
-  interdict policy test policies --filter amounts --format json";
+  interdict policy test policies --filter amounts --format json
+
+Exit codes: 0 all passed, 1 one failed, none was found or too little is covered, 2 usage error or a bundle that does not load.";
 
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
@@ -145,7 +147,7 @@ fn print_json(report: &TestReport, percent: usize) -> Result<(), Failure> {
         "coverage": report.coverage,
     });
     let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::failed(error.to_string()))?;
-    println!("{text}");
+    println!("{}", plain::json(&text));
     Ok(())
 }
 

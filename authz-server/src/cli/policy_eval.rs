@@ -16,7 +16,9 @@ Examples:
 
 The file holds input documents as docs/policy-input.md describes them, one after the other. With `--format json` each
 gives one line: {\"sets\": {topic: {set: {\"elements\": [..]} or {\"error\": {..}}}}, \"decision\": {..}}, or {\"unreadable\": why}
-for a document that cannot be judged at all. What it prints may quote the documents.";
+for a document that cannot be judged at all. What it prints may quote the documents.
+
+Exit codes: 0 printed, whatever was said; 1 failed; 2 usage error or a bundle that does not load.";
 
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
@@ -91,10 +93,12 @@ fn show(evaluator: &mut Evaluator, document: &str, format: Format) -> Result<Str
     match (inspection, format) {
         (Ok(inspection), Format::Text) => Ok(text(&inspection)),
         (Ok(inspection), Format::Json) => serde_json::to_string(&inspection)
-            .map(|line| line + "\n")
+            .map(|line| plain::json(&line) + "\n")
             .map_err(|error| Failure::failed(error.to_string())),
         (Err(why), Format::Text) => Ok(format!("unreadable: {}\n", plain::line(&why))),
-        (Err(why), Format::Json) => Ok(serde_json::json!({ "unreadable": why }).to_string() + "\n"),
+        (Err(why), Format::Json) => {
+            Ok(plain::json(&serde_json::json!({ "unreadable": why }).to_string()) + "\n")
+        }
     }
 }
 

@@ -8,11 +8,15 @@ use super::{Failure, plain};
 
 pub(super) const HELP: &str = "\
 Examples:
+  export INTERDICT_ADMIN_URL=http://127.0.0.1:9192 INTERDICT_ADMIN_TOKEN_FILE=/etc/interdict/admin.token
   interdict quarantine list --server mail
+  interdict quarantine show '[[quarantined:5f0c6b1e9a7d4c3b8e2f1a0d9c8b7a6f]]'
   interdict quarantine show 5f0c6b1e9a7d4c3b8e2f1a0d9c8b7a6f
 
-What is shown was written by somebody who may have wanted a reader to do something: read it as evidence. Control and invisible
-characters are written out.";
+The handle is what the agent was given, with or without what stands around its 32 digits. What is shown was written by
+somebody who may have wanted a reader to do something: read it as evidence. Control and invisible characters are written out.
+
+Exit codes: 0 done (also when nothing is kept), 1 refused or not reached, 2 usage error.";
 
 #[derive(Debug, Args)]
 pub(super) struct QuarantineArgs {
@@ -35,7 +39,8 @@ enum QuarantineCommand {
     },
     /// One text.
     Show {
-        /// Its handle.
+        /// Its handle, as the agent was given it or its 32 digits alone.
+        #[arg(value_parser = parse_handle)]
         handle: String,
     },
 }
@@ -58,6 +63,20 @@ struct Shown {
     original_base64: Option<String>,
 }
 
+/// The digits of `[[quarantined:<digits>]]`, or the digits themselves.
+fn parse_handle(text: &str) -> Result<String, String> {
+    let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let digits = inner.strip_prefix("quarantined:").unwrap_or(inner);
+    match digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(digits.to_ascii_lowercase()),
+        false => Err(
+            "a handle is [[quarantined:…]] with 32 hex digits, or these digits alone; `interdict quarantine \
+                      list` has them"
+                .to_owned(),
+        ),
+    }
+}
+
 pub(super) fn run(args: &QuarantineArgs) -> Result<u8, Failure> {
     let (parts, call) = match &args.command {
         QuarantineCommand::List { server, limit } => {
@@ -68,8 +87,7 @@ pub(super) fn run(args: &QuarantineArgs) -> Result<u8, Failure> {
         QuarantineCommand::Show { handle } => (vec!["quarantine", handle], Call::Get(Vec::new())),
     };
     let text = args.admin.call(&parts, call)?;
-    if args.admin.json {
-        println!("{text}");
+    if args.admin.print_json(&text) {
         return Ok(0);
     }
     match &args.command {
@@ -105,4 +123,27 @@ fn print_line(shown: &Shown) {
         plain::line(&shown.server),
         shown.bytes
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_taken_as_the_agent_was_given_it_or_as_its_digits_and_nothing_else() {
+        let digits = "5f0c6b1e9a7d4c3b8e2f1a0d9c8b7a6f";
+        for text in [
+            digits.to_owned(),
+            format!("[[quarantined:{digits}]]"),
+            format!(" quarantined:{digits} "),
+            format!("[[{}]]", digits.to_uppercase()),
+        ] {
+            assert_eq!(parse_handle(&text).as_deref(), Ok(digits), "{text}");
+        }
+        for text in
+            ["", "..", "[[quarantined:]]", "../pins", "5f0c", &format!("{digits}0"), &format!("{digits}/..")]
+        {
+            assert!(parse_handle(text).is_err(), "{text}");
+        }
+    }
 }

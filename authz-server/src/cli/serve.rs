@@ -7,6 +7,15 @@ use crate::config::Config;
 use crate::server::{Drained, serve};
 use crate::telemetry::logs;
 
+pub(super) const HELP: &str = "\
+Example:
+  interdict serve --config /etc/interdict/interdict.yaml
+
+The log is JSON on standard error, one event per line; `started` has the addresses. SIGTERM or SIGINT lets calls under way end
+for up to `listen.grpc.drain_seconds`; a second one ends them at once.
+
+Exit codes: 0 every call was answered, 1 some were cut off, 2 it did not start: usage or configuration error.";
+
 pub(super) fn run(file: &Path) -> Result<u8, Failure> {
     let config = Config::load(file)?;
     // Dropped last: the decisions of the drain are in the log when the process ends.

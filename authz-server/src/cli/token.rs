@@ -16,7 +16,9 @@ Examples:
   export TOKEN=$(interdict token --key dev.pem --issuer https://dev.test --agent report-bot \\
       --audience https://files.example.com/mcp --lifetime 300)
 
-The server accepts it when `identity.issuers` names the issuer, the algorithm and the file given with --jwks.";
+The server accepts it when `identity.issuers` names the issuer, the algorithm and the file given with --jwks.
+
+Exit codes: 0 printed, 2 usage error or a key that cannot be read or written.";
 
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {

@@ -26,7 +26,9 @@ The log's verifier key lies in its audit directory (log.vkey).
 
 Run it on another machine, under another administration, and keep its state: a witness that
 forgets protects nobody. It speaks C2SP tlog-witness (POST /add-checkpoint) over plain HTTP/1.1;
-put TLS in front of it.";
+put TLS in front of it.
+
+Exit codes: 0 ended by a signal, 2 it did not start: usage error.";
 
 #[derive(Debug, Args)]
 pub(super) struct WitnessArgs {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
 /// Name of the generated file beside the approval database.
-const GENERATED: &str = "request-state.key";
+pub(super) const GENERATED: &str = "request-state.key";
 
 /// The key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,15 @@ pub(crate) fn beside(database: &Path, name: &str) -> Result<[u8; 32], KeyError> 
     read(&file)
 }
 
-fn read(file: &Path) -> Result<[u8; 32], KeyError> {
+/// What a start would find: the key is read when there is one.
+pub(super) fn look(file: &Path) -> Result<String, KeyError> {
+    match file.exists() {
+        true => read(file).map(|_| file.display().to_string()),
+        false => Ok(format!("{}: not there yet, the first start makes it", file.display())),
+    }
+}
+
+pub(super) fn read(file: &Path) -> Result<[u8; 32], KeyError> {
     let refuse = |reason: String| KeyError { file: file.to_owned(), reason };
     let text = std::fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
     parse(text.trim())

@@ -5,6 +5,7 @@
 //! the server ever waits for a disk. Between jobs the thread looks for changes of other processes (`data_version`)
 //! and expires what is due.
 
+pub(super) mod look;
 pub(super) mod rows;
 pub(super) mod schema;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A server with a log, in a folder of its own, and the `interdict` command beside it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+#[path = "../house/mod.rs"]
+pub(crate) mod house;
+
+use std::path::Path;
 
 use authz_server::config::Config;
 use authz_server::identity::config::SignatureAlgorithm;
@@ -15,99 +16,29 @@ use interdict_proto::outcome::{Ended, Outcome, ReportRequest, ReportResponse, Rp
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) const SECRET: &str = "hunter2";
-pub(crate) const RULES: &str = "package interdict.policy.house\n\
-    import rego.v1\n\
-    allow contains {\"code\": \"house_allow\", \"message\": \"allowed here\"}\n\
-    deny contains {\"code\": \"house_deny\", \"message\": \"denied here\"} if input.mcp.tool == \"bad\"\n\
-    intercept contains {\"code\": \"house_ask\", \"message\": \"a person decides\"} if input.mcp.tool == \"risky\"\n";
+use self::house::{AUDIENCE, CONFIG, ISSUER, SECRET};
 
+/// A house with the key of its issuer.
 pub(crate) struct House {
-    folder: tempfile::TempDir,
+    house: house::House,
     key: SigningKey,
 }
 
-/// What a command did.
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
+impl std::ops::Deref for House {
+    type Target = house::House;
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-impl Ran {
-    /// The one JSON text that was printed.
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
-    }
-
-    /// The JSON texts that were printed, one per line.
-    pub(crate) fn lines(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{}{}", self.out, self.err);
-        assert!(!self.out.contains(SECRET) && !self.err.contains(SECRET), "{}{}", self.out, self.err);
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn says(self, words: &[&str]) -> Self {
-        for word in words {
-            assert!(self.out.contains(word) || self.err.contains(word), "{word}: {}{}", self.out, self.err);
-        }
-        self
+    fn deref(&self) -> &Self::Target {
+        &self.house
     }
 }
 
 impl House {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let house = house::House::new();
         let key = SigningKey::generate(SignatureAlgorithm::Es256).unwrap();
-        write_jwks(&[&key], &folder.path().join("jwks.json")).unwrap();
-        let house = Self { folder, key };
-        house.write(
-            "bundle/agents/a.yaml",
-            "agents: [{id: bot, owner: olga, tenant: acme, roles: [tester], servers: [tools], \
-             identities: [{issuer: 'https://dev.test', subject: bot}]}]",
-        );
-        house.write(
-            "bundle/servers/s.yaml",
-            "servers: [{id: tools, owner: sam, tenant: acme, resource: 'https://tools.test/mcp', hosts: ['*'], \
-             paths: [/mcp]}]",
-        );
-        house.write("bundle/house/rules.rego", RULES);
-        house.write("admin.token", "a-token-for-tests-only\n");
-        house.write(
-            "interdict.yaml",
-            "listen:\n  grpc: {address: '127.0.0.1:0', drain_seconds: 1}\n  \
-             admin: {address: '127.0.0.1:0', token_file: admin.token}\n  metrics: {address: '127.0.0.1:0'}\n\
-             bundle: {paths: [bundle], reload_seconds: 0}\n\
-             identity: {issuers: [{issuer: 'https://dev.test', algorithm: ES256, jwks: {file: jwks.json}}]}\n\
-             approvals: {hold_seconds: 0}\ndecision: {timeout_ms: 10000}\n",
-        );
-        house
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(crate) fn write(&self, name: &str, text: &str) {
-        let file = self.path(name);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
+        write_jwks(&[&key], &house.path("jwks.json")).unwrap();
+        house.configure(&format!("{CONFIG}approvals: {{hold_seconds: 0}}\n"));
+        Self { house, key }
     }
 
     pub(crate) async fn start(&self) -> Server<'_> {
@@ -115,36 +46,11 @@ impl House {
         Server { house: self, running: Running::start(config).await.unwrap() }
     }
 
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_interdict"));
-        command.current_dir(self.folder.path()).args(arguments).env_remove("INTERDICT_CONFIG");
-        command.env_remove("INTERDICT_ADMIN_URL").env_remove("INTERDICT_ADMIN_TOKEN_FILE");
-        command
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().unwrap())
-    }
-
-    /// Runs it until it ends well; a checkpoint may take a second.
-    #[track_caller]
-    pub(crate) fn until(&self, arguments: &[&str], fits: impl Fn(&Ran) -> bool) -> Ran {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let ran = self.run(arguments);
-            if fits(&ran) {
-                return ran;
-            }
-            assert!(Instant::now() < end, "{}{}", ran.out, ran.err);
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
     fn token(&self) -> String {
         let request = TokenRequest {
-            issuer: "https://dev.test",
+            issuer: ISSUER,
             subject: "bot",
-            audience: "https://tools.test/mcp",
+            audience: AUDIENCE,
             lifetime_seconds: 600,
             principal: Some("ana@example.com"),
             typ: None,
@@ -225,7 +131,8 @@ impl Server<'_> {
             ..Outcome::default()
         };
         let codec = tonic_prost::ProstCodec::<ReportRequest, ReportResponse>::default();
-        let report = tonic::Request::new(ReportRequest { outcomes: vec![outcome] });
+        let report =
+            tonic::Request::new(ReportRequest { outcomes: vec![outcome], ..ReportRequest::default() });
         let path = http::uri::PathAndQuery::from_static("/interdict.v1.Outcomes/Report");
         let answer: tonic::Response<ReportResponse> = client.unary(report, path, codec).await.unwrap();
         assert_eq!(answer.into_inner().taken, 1);

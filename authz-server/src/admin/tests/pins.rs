@@ -161,6 +161,13 @@ async fn approving_all_takes_what_was_shown_and_leaves_out_what_is_suspicious() 
     assert_eq!(listed["pins"].as_array().unwrap().len(), 1);
     assert_eq!(listed["pins"][0]["name"], "helper");
     assert!(listed["pins"][0]["seen"]["definition"].is_null(), "a list has no texts");
+    for path in
+        ["pins?server=tolls", "pins/review?server=tolls", "quarantine?server=tolls", "approvals?server=tolls"]
+    {
+        let (status, refused) = office.get(&format!("/v1/{path}")).await;
+        assert_eq!((status, code(&refused)), (StatusCode::NOT_FOUND, "admin.unknown_server"), "{path}");
+        assert!(refused["error"]["message"].as_str().unwrap().ends_with("it has: tools"), "{refused}");
+    }
     for query in ["state=odd", "kind=odd", "what=odd"] {
         let (status, refused) = office.get(&format!("/v1/pins?{query}")).await;
         assert_eq!((status, code(&refused)), (StatusCode::BAD_REQUEST, "admin.bad_query"));
@@ -188,7 +195,7 @@ async fn quarantined_texts_need_the_token_and_are_shown_whole() {
     let (_, bytes) = office.get(&format!("/v1/quarantine/{other}")).await;
     assert_eq!(bytes["original_base64"], "//4=");
     let (status, missing) = office.get("/v1/quarantine/none").await;
-    assert_eq!((status, code(&missing)), (StatusCode::NOT_FOUND, "pin.not_found"));
+    assert_eq!((status, code(&missing)), (StatusCode::NOT_FOUND, "quarantine.not_found"));
     for path in [format!("/v1/quarantine/{handle}"), "/v1/pins".to_owned(), "/v1/pins/review".to_owned()] {
         assert_eq!(office.call(Method::GET, &path, None, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
     }

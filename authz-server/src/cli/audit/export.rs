@@ -186,9 +186,7 @@ fn tell(args: &ExportArgs, written: &Written, report: &Report) -> Result<(), Fai
         eprintln!("interdict: warning: bundle {digest} decided and is not kept: the package lacks it");
     }
     if args.json {
-        let text = serde_json::to_string(report).map_err(|error| Failure::failed(error.to_string()))?;
-        println!("{text}");
-        return Ok(());
+        return plain::print_json(report);
     }
     let part = if report.complete { "the whole log" } else { "a part of the log" };
     println!("{}", args.out.display());

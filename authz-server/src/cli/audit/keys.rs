@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Place, refused};
 use crate::audit::{AuditError, AuditLog, AuditMetrics, LogReader, rotate_key};
-use crate::cli::Failure;
+use crate::cli::{Failure, plain};
 use crate::clock::SystemClock;
 
 pub(super) const DESTROY_HELP: &str = "\
@@ -78,7 +78,7 @@ pub(super) fn destroy(args: &DestroyArgs) -> Result<u8, Failure> {
     let (tenant, day) = (&args.tenant, args.day);
     match (args.json, destroyed) {
         (true, _) => {
-            println!("{}", json!({"tenant": tenant, "day": day.to_string(), "destroyed": destroyed}))
+            plain::print_json(&json!({"tenant": tenant, "day": day.to_string(), "destroyed": destroyed}))?;
         }
         (false, true) => println!("the inputs of {tenant} of {day} are erased; the log says so"),
         (false, false) => println!("there is no key of {tenant} of {day}; nothing was done"),
@@ -92,7 +92,7 @@ pub(super) fn rotate(args: &RotateArgs) -> Result<u8, Failure> {
     let settings = args.place.settings()?;
     let key = rotate_key(&settings, Arc::new(SystemClock), args.to.as_deref()).map_err(held)?;
     match args.json {
-        true => println!("{}", json!({ "key": key })),
+        true => plain::print_json(&json!({ "key": key }))?,
         false => {
             println!("the logs are signed by this key from now on; give it to whoever verifies:\n{key}");
             if let Some(to) = &args.to {

@@ -11,7 +11,7 @@ use super::filter::Filter;
 use super::place::readers;
 use super::{Place, Walk, line, refused};
 use crate::audit::{Layout, LogReader};
-use crate::cli::Failure;
+use crate::cli::{Failure, plain};
 
 pub(super) const TAIL_HELP: &str = "\
 Examples:
@@ -19,7 +19,8 @@ Examples:
   interdict audit tail --tenant acme -n 5 --follow
   interdict audit tail --follow --json --verdict deny
 
---json prints every entry as it is in the log, one per line.
+--json prints every entry of the log as one line of JSON. Control and invisible characters in it are \\u escapes; the bytes
+that are hashed are in what `interdict audit export` writes.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration error.";
 
@@ -184,11 +185,14 @@ fn fits(record: &[u8], filter: &Filter) -> Option<bool> {
 /// `false` when nobody reads any more: `interdict audit query | head` is no failure.
 fn print(out: &mut impl Write, seq: u64, record: &[u8], json: bool) -> Result<bool, Failure> {
     let text = match Entry::read(record) {
-        // An entry is one line of canonical JSON: nothing in it can break the line.
-        Ok(_) if json => String::from_utf8_lossy(record).into_owned(),
+        // An entry is one line of canonical JSON: nothing in it can break the line. Whoever wants the bytes that are
+        // hashed exports them.
+        Ok(_) if json => plain::json(&String::from_utf8_lossy(record)),
         Ok(entry) => line::of(&entry),
         Err(error) if json => {
-            serde_json::json!({"seq": seq, "unreadable": error.to_string(), "code": error.code()}).to_string()
+            let shown =
+                serde_json::json!({"seq": seq, "unreadable": error.to_string(), "code": error.code()});
+            plain::json(&shown.to_string())
         }
         Err(error) => line::broken(seq, &error),
     };

@@ -60,7 +60,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<u8, Failure> {
         let standing = standing(&layout, &chain.reader, stored)?;
         proved &= standing.broken.is_none();
         match (Entry::read(&stored.record), args.json) {
-            (Ok(_), true) => println!("{}", as_json(&chain.reader, stored, &standing, args.arguments)?),
+            (Ok(_), true) => {
+                let shown = as_json(&chain.reader, stored, &standing, args.arguments)?;
+                println!("{}", plain::json(&shown));
+            }
             (Ok(entry), false) => {
                 if !std::mem::take(&mut first) {
                     println!();

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::place::readers;
 use super::{Place, line, refused};
 use crate::audit::{Layout, LogReader, StoredCheckpoint};
-use crate::cli::Failure;
+use crate::cli::{Failure, plain};
 
 #[derive(Debug, Args)]
 pub(super) struct TenantsArgs {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &TenantsArgs) -> Result<u8, Failure> {
     }
     for row in &rows {
         if args.json {
-            println!("{}", as_json(row));
+            plain::print_json(&as_json(row))?;
         } else {
             println!("{}", as_text(row));
         }

@@ -47,7 +47,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
             // Entries wait for their first checkpoint a second at most.
             match args.json {
                 true => {
-                    println!("{}", json!({"tenant": reader.tenant(), "size": size, "verdict": "unsigned"}))
+                    let row = json!({"tenant": reader.tenant(), "size": size, "verdict": "unsigned"});
+                    plain::print_json(&row)?;
                 }
                 false => println!("{}\n  records      {size}, no signed checkpoint yet", reader.tenant()),
             }
@@ -55,11 +56,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<u8, Failure> {
         };
         whole &= report.verdict == Verdict::Whole;
         match args.json {
-            true => {
-                let text =
-                    serde_json::to_string(&report).map_err(|error| Failure::failed(error.to_string()))?;
-                println!("{text}");
-            }
+            true => plain::print_json(&report)?,
             false => print(&report, size.saturating_sub(report.size)),
         }
     }

@@ -108,8 +108,7 @@ fn exit(outcomes: &[Outcome]) -> u8 {
 
 fn print(args: &ReplayArgs, body: &Decision<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     if args.format == Format::Json {
-        println!("{}", as_json(body, outcomes));
-        return Ok(());
+        return plain::print_json(&as_json(body, outcomes));
     }
     for (at, outcome) in outcomes.iter().enumerate() {
         let of = if outcomes.len() > 1 {

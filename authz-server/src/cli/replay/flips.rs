@@ -12,7 +12,7 @@ use super::bundles::{self, Bundles};
 use super::options::{Reasons, Walked, each_decision};
 use super::sealed::{self, Closed};
 use super::{Format, ReplayArgs, markdown, range, text};
-use crate::cli::Failure;
+use crate::cli::{Failure, plain};
 
 /// What changes into what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,12 +101,7 @@ fn report(args: &ReplayArgs, counted: &Counted, walked: &Walked) -> Result<(), F
     match args.format {
         Format::Text => text::print(counted, walked),
         Format::Markdown => print!("{}", markdown::of(args, counted, walked)),
-        Format::Json => {
-            let document = text::as_json(counted, walked);
-            let text =
-                serde_json::to_string(&document).map_err(|error| Failure::failed(error.to_string()))?;
-            println!("{text}");
-        }
+        Format::Json => plain::print_json(&text::as_json(counted, walked))?,
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<u8, Failure> {
         Ok(())
     })?;
     match args.format {
-        Format::Json => println!("{}", as_json(&tally, &walked)),
+        Format::Json => plain::print_json(&as_json(&tally, &walked))?,
         Format::Text => print(&tally, &walked, ""),
         Format::Markdown => {
             println!("### Interdict: recorded decisions judged again\n\n```");

@@ -18,7 +18,8 @@ pub(in crate::store) struct Form {
 }
 
 /// "Interdict approvals".
-pub(super) const FORM: Form = Form { version: 1, application: 0x4944_4150, schema: SCHEMA, later: LATER };
+pub(in crate::store) const FORM: Form =
+    Form { version: 1, application: 0x4944_4150, schema: SCHEMA, later: LATER };
 
 const SCHEMA: &str = "
 CREATE TABLE approvals (

@@ -59,6 +59,18 @@ impl Data {
         folder_value(&self.root)
     }
 
+    /// The members at this path, each with a file that it is from.
+    pub(crate) fn members(&self, path: &[&str]) -> impl Iterator<Item = (&str, &Path)> {
+        let mut folder = Some(&self.root);
+        for part in path {
+            folder = match folder.and_then(|folder| folder.get(*part)) {
+                Some(Node::Folder(inner)) => Some(inner),
+                _ => None,
+            };
+        }
+        folder.into_iter().flatten().filter_map(|(name, node)| Some((name.as_str(), first_file(node)?)))
+    }
+
     /// The file that put a value at `path` or below it, or above it as a leaf.
     pub(crate) fn owner_of(&self, path: &[String]) -> Option<&Path> {
         let mut folder = &self.root;

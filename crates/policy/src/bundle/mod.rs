@@ -17,6 +17,7 @@ mod rego;
 mod strict;
 mod tarball;
 mod traps;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ struct Inner {
     /// Sets that the bytecode machine may evaluate, by their place in `program.sets()`.
     fast: BTreeSet<usize>,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// One test rule, ready to run.
@@ -198,11 +200,17 @@ impl Bundle {
         Evaluator::new(self.clone(), limits)
     }
 
-    /// Which sets the interpreter evaluates and why: they take four to five times as long. For people who write
-    /// policies; nothing here is wrong.
+    /// Which sets the slower of the two engines evaluates and why, as `topic.set: why`: their answers are the same and take
+    /// four to five times as long. For people who write policies; nothing here is wrong.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.inner.notes
+    }
+
+    /// What may be a mistake: data that nothing in the bundle reads.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -222,7 +230,7 @@ impl Bundle {
                     inner.fast.insert(index);
                 }
                 Err(why) => {
-                    inner.notes.push(format!("{} of topic {} is interpreted: {why}", set.name, set.topic));
+                    inner.notes.push(format!("{}.{}: {why}", set.topic, set.name));
                 }
             }
         }
@@ -243,6 +251,7 @@ impl Bundle {
             program,
             fast,
             notes,
+            warnings,
         } = &*candidate.inner;
         let mut notes = notes.clone();
         let of = |index: &usize| program.sets().get(*index);
@@ -250,7 +259,7 @@ impl Bundle {
             different
                 .iter()
                 .filter_map(of)
-                .map(|set| format!("{} of topic {} is interpreted: the engines differ", set.name, set.topic)),
+                .map(|set| format!("{}.{}: the two engines differ about it", set.topic, set.name)),
         );
         let inner = Inner {
             digest: digest.clone(),
@@ -264,6 +273,7 @@ impl Bundle {
             program: program.clone(),
             fast: fast.difference(&different).copied().collect(),
             notes,
+            warnings: warnings.clone(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -336,6 +346,7 @@ fn checked(files: &[SourceFile]) -> Result<Loaded, BundleError> {
         program,
         fast: BTreeSet::new(),
         notes: Vec::new(),
+        warnings: unread::unread(&data, policies.iter().map(|(file, _)| file.text.as_str())),
     };
     Ok(Loaded { bundle: Bundle::with_fast_sets(inner), with_tests, tests: test_rules, policy_files })
 }

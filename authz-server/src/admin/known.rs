@@ -1,0 +1,23 @@
+//! Servers that a caller names. One that nobody knows is most often a typing mistake, and "nothing waits" would be a
+//! dangerous answer to it.
+
+use axum::http::StatusCode;
+
+use super::AdminState;
+use super::errors::AdminError;
+
+/// Refuses a server that is not in the bundle; to be asked when nothing was found under its name. (What is kept of a
+/// server that was taken out of the bundle is still shown.)
+pub(super) fn server(state: &AdminState, named: Option<&str>) -> Result<(), AdminError> {
+    let Some(named) = named else { return Ok(()) };
+    let bundle = state.bundle.current().load_full();
+    let registry = bundle.registry();
+    if registry.server(named).is_some() {
+        return Ok(());
+    }
+    let mut known: Vec<_> = registry.servers().map(|server| server.id.as_str()).collect();
+    known.sort_unstable();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let message = format!("the bundle has no server `{named}`; it has: {known}");
+    Err(AdminError::new(StatusCode::NOT_FOUND, "admin.unknown_server", message))
+}

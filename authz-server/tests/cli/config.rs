@@ -1,0 +1,99 @@
+//! `interdict config check`.
+
+use crate::house::House;
+use crate::serve::Server;
+
+#[test]
+fn config_check_and_serve_warn_of_a_token_file_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    house.token();
+    let file = house.path("admin.token");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let ran = house.run(&["config", "check"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("listen.admin.token_file") && ran.err.contains("chmod 600"), "{}", ran.err);
+    mode(0o600);
+    let ran = house.run(&["config", "check"]);
+    assert!(ran.code == 0 && !ran.err.contains("chmod"), "{}", ran.err);
+}
+
+#[test]
+fn config_check_says_what_it_found_of_every_part_that_serve_reads_and_makes_nothing() {
+    let house = House::new();
+    house.token();
+    house.write("bundle/data.yaml", "interdict: {content: {rules: [{classes: [pan], action: redact}]}}\n");
+    let ran = house.run(&["config", "check"]).ends(0).says(&[
+        "OK  bundle      1 agents, 1 servers, digest ",
+        "OK  content     requests to: tools; answers of: tools; text that gives orders of: none",
+        "OK  contracts   0 tools",
+        "OK  pinning     approve_first: none; trust_first: none; off: tools",
+        "OK  identity    1 issuers",
+        "OK  admin API",
+        "interdict-approvals.db: not there yet",
+        "interdict-pins.db: not there yet",
+        "quarantine.key: not there yet",
+        "OK  audit",
+        "correct; bundle ",
+    ]);
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+    assert!(!house.path("interdict-pins.db").exists() && !house.path("interdict-audit").exists());
+}
+
+#[test]
+fn config_check_names_every_wrong_part_and_not_only_the_first() {
+    let house = House::new();
+    house.token();
+    house.write("interdict-pins.db", "this is no database");
+    house.write("quarantine.key", "too short");
+    house.write("admin.token", "short");
+    house.write("bundle/data.yaml", "interdict: {content: {rules: [{classes: [pam], action: redact}]}}\n");
+    let ran = house.run(&["config", "check"]).ends(2).says(&[
+        "NO  bundle",
+        "data.yaml",
+        "NO  admin API",
+        "listen.admin.token_file",
+        "NO  pins",
+        "interdict-pins.db: is not an SQLite database",
+        "quarantine.key: must hold 32 bytes",
+        "OK  approvals",
+    ]);
+    assert!(!ran.out.contains("correct"), "{}", ran.out);
+}
+
+#[test]
+fn config_check_looks_at_the_files_of_a_server_that_ran_and_of_one_that_runs() {
+    let house = House::new();
+    house.token();
+    let server = Server::start(&house);
+    house.run(&["config", "check"]).ends(0).says(&["interdict-pins.db: ", "OK  audit       "]);
+    server.stop();
+    let ran = house.run(&["config", "check"]).ends(0);
+    assert!(!ran.out.contains("not there yet"), "{}", ran.out);
+}
+
+#[test]
+fn data_that_nothing_reads_is_warned_of_with_the_nearest_name() {
+    let house = House::new();
+    house.token();
+    house.write("bundle/data.yaml", "interdict: {contnet: {rules: []}}\n");
+    let ran = house.run(&["config", "check"]).ends(0);
+    ran.says(&[
+        "warning",
+        "data.yaml",
+        "nothing in this bundle reads `interdict.contnet`",
+        "`interdict.content`",
+    ]);
+}
+
+#[test]
+fn a_note_about_speed_is_no_error_and_says_what_to_do() {
+    let house = House::new();
+    house.token();
+    let slow = "package interdict.policy.slow\nimport rego.v1\ndefault limit := 1\n\
+                deny contains {\"code\": \"a\", \"message\": \"b\"} if limit > 1\n";
+    house.write("bundle/slow/rules.rego", slow);
+    let ran = house.run(&["config", "check"]).ends(0);
+    ran.says(&["note: nothing is wrong", "the same answers", "policies/README.md", "slow.deny: "]);
+}

@@ -1,0 +1,17 @@
+//! The `interdict` command as a person or a script meets it: exit codes, output, messages.
+
+// Helpers outside of test functions fail a test the same way as the tests themselves.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+
+mod approvals;
+mod check;
+mod config;
+mod contracts;
+#[path = "../house/mod.rs"]
+mod house;
+mod office;
+mod pins;
+mod policy;
+mod quarantine;
+mod serve;
+mod usage;

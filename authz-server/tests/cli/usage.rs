@@ -1,0 +1,76 @@
+//! Wrong use, help, version.
+
+use crate::house::House;
+
+#[test]
+fn wrong_use_and_wrong_files_end_with_2_and_say_where() {
+    let house = House::new();
+    house.token();
+    house.write("request.json", r#"{"path": "/mcp", "pat": 1}"#);
+    house.write("typo.yaml", "listen: {grcp: {}}");
+    house.write("broken/policy.rego", "package interdict.policy.x\nallow contains {");
+    let text = house.configuration();
+    house.write("broken.yaml", &text.replace("[bundle]", "[bundle, broken]"));
+    house.write("nokeys.yaml", &text.replace("jwks.json", "nokeys.json"));
+    house.write(
+        "notls.yaml",
+        &text.replace("drain_seconds: 1", "tls: {cert: request.json, key: request.json}"),
+    );
+    for (arguments, hint) in [
+        (&["chekc"][..], "chekc"),
+        (&["config", "check", "--config", "nokeys.yaml"], "nokeys.json"),
+        (&["config", "check", "--config", "notls.yaml"], "listen.grpc.tls"),
+        (&["check"], "--request"),
+        (&["check", "--request", "request.json"], "pat"),
+        (&["check", "--request", "nowhere.json"], "nowhere.json"),
+        (&["check", "--request", "request.json", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (&["config", "check", "--config", "typo.yaml"], "listen.grcp"),
+        (&["config", "check", "--config", "broken.yaml"], "policy.rego"),
+        (&["serve", "--config", "typo.yaml"], "listen.grcp"),
+        (&["serve", "--config", "broken.yaml"], "policy.rego"),
+        (&["policy", "test", "broken"], "policy.rego"),
+        (&["approvals", "list"], "--token-file"),
+        (
+            &["token", "--key", "interdict.yaml", "--issuer", "i", "--agent", "a", "--audience", "b"],
+            "interdict.yaml",
+        ),
+    ] {
+        let ran = house.run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {} {}", ran.out, ran.err);
+        assert!(ran.err.contains(hint), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn config_check_and_version_end_with_0_and_help_has_examples() {
+    let house = House::new();
+    house.token();
+    let ran = house.run(&["config", "check"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("correct"));
+    assert!(house.run(&["version"]).out.starts_with("interdict "));
+    for command in [
+        &["--help"][..],
+        &["config", "check", "--help"],
+        &["pins", "--help"],
+        &["quarantine", "--help"],
+        &["contracts", "draft", "--help"],
+        &["witness", "--help"],
+        &["audit", "query", "--help"],
+        &["replay", "--help"],
+        &["bundle", "build", "--help"],
+        &["bundle", "sign", "--help"],
+        &["bundle", "verify", "--help"],
+        &["policy", "eval", "--help"],
+        &["serve", "--help"],
+        &["check", "--help"],
+        &["approvals", "--help"],
+        &["token", "--help"],
+        &["policy", "test", "--help"],
+    ] {
+        let ran = house.run(command);
+        assert_eq!(ran.code, 0);
+        let is_whole = ran.out.contains("Example") && ran.out.contains("Exit codes: ");
+        assert!(is_whole, "{command:?}: {}", ran.out);
+    }
+}
