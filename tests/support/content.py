@@ -153,6 +153,8 @@ def search(running: Stack, folder: Path, planted: Planted) -> None:
         "metrics": interdict.metrics,
         "statistics of Envoy": running.envoy.stats_text(),
         "approvals": interdict.admin("GET", "/v1/approvals").text,
+        "pins": interdict.admin("GET", "/v1/pins").text,
+        "review of pins": interdict.admin("GET", "/v1/pins/review").text,
         **{f"approval {entry['id']}": approval(interdict, entry["id"]) for entry in interdict.approvals()},
     }
     for name, text in pages.items():

@@ -51,6 +51,11 @@ pub trait Pins: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Why a person is to be asked about a message that may go on otherwise; `None`: on account of pins, nobody.
+    fn stale(&self, _server: &Server, _message: &Message<'_>) -> Option<PinRefusal> {
+        None
+    }
+
     /// Whether a tool may be called with these arguments.
     ///
     /// # Errors

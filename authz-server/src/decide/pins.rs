@@ -1,10 +1,10 @@
-//! The stage that holds tools and prompts against what is approved of them.
+//! The stage that holds tools and prompts against what is approved of them, and what it has a person asked about.
 
 use std::time::Instant;
 
 use interdict_audit::record::Stage;
-use interdict_mcp::Reading;
-use interdict_policy::ToolPinning;
+use interdict_mcp::{Message, Reading};
+use interdict_policy::{ApprovalFact, Reason, ReasonKind, ToolPinning};
 use interdict_proto::enforcement::Verdict;
 
 use super::pass::deny;
@@ -40,7 +40,9 @@ impl Decider {
         let mut refusal = None;
         for message in messages {
             let admitted = self.parts.pins.admit(server, message, Some(deadline)).await;
-            if let Err(refused) = admitted {
+            // Nobody can be asked about a part of a batch.
+            let stale = self.parts.pins.stale(server, message).filter(|_| messages.len() > 1);
+            if let Some(refused) = admitted.err().or(stale) {
                 refusal = Some(refused);
                 break;
             }
@@ -49,5 +51,34 @@ impl Decider {
             Some(refused) => Err(deny(refused.code, &refused.text, &judged, call, trace)),
             None => Ok(judged),
         }
+    }
+
+    /// As [`Decider::stale`], before anybody is asked.
+    pub(super) fn asks_when_stale(&self, call: &Call<'_>, judged: Judged, trace: &mut Trace) -> Judged {
+        let Reading::Message(message) = call.reading else { return judged };
+        let judged = self.stale(call, message, judged);
+        trace.note_reasons(&judged.decision.reasons);
+        judged
+    }
+
+    /// An Allow becomes a question where what stands behind an approved tool was replaced, until somebody has approved that
+    /// again or answered the question. It is no part of the policy's decision, which is recorded as it was made.
+    pub(super) fn stale(&self, call: &Call<'_>, message: &Message<'_>, mut judged: Judged) -> Judged {
+        if judged.decision.verdict == Verdict::Deny {
+            return judged;
+        }
+        let server = judged.bundle.registry().server(call.server_id);
+        let Some(stale) = server.and_then(|server| self.parts.pins.stale(server, message)) else {
+            return judged;
+        };
+        let covers = |approval: &ApprovalFact| approval.covers.iter().any(|code| code == stale.code);
+        if judged.approval.as_ref().is_some_and(covers) {
+            return judged;
+        }
+        let (kind, code) = (ReasonKind::Intercept, stale.code.to_owned());
+        let reason = Reason { kind, code, message: stale.text, topic: String::new() };
+        judged.decision.verdict = Verdict::Intercept;
+        judged.decision.reasons.insert(0, reason);
+        judged
     }
 }

@@ -20,6 +20,16 @@ pub struct Key {
     pub name: String,
 }
 
+/// What a name begins with that we made: it stands in for one that cannot be said, or must not be.
+pub(super) const STAND_IN: &str = "[[";
+
+impl Key {
+    /// Whether the name is ours: the entry has none that could be shown or called.
+    pub fn is_stand_in(&self) -> bool {
+        self.name.starts_with(STAND_IN)
+    }
+}
+
 /// Where a definition stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,6 +58,11 @@ impl PinState {
         }
     }
 
+    /// Whether agents see the approved definition: also where a person is asked about calls.
+    pub const fn is_shown(self) -> bool {
+        matches!(self, Self::Pinned | Self::Stale)
+    }
+
     /// The state of this name.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.label() == label)
@@ -68,11 +83,14 @@ pub enum SeenAs {
     Confusable,
     /// It reads like instructions to a model.
     Poisoned,
+    /// Its name does not follow the guidance of MCP, cannot be used at all, or holds a value.
+    Misshapen,
 }
 
 impl SeenAs {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::New, Self::ShownNew, Self::Changed, Self::Confusable, Self::Poisoned];
+    pub const ALL: [Self; 6] =
+        [Self::New, Self::ShownNew, Self::Changed, Self::Confusable, Self::Poisoned, Self::Misshapen];
 
     /// Its name on the wire and in the file.
     pub const fn label(self) -> &'static str {
@@ -82,6 +100,7 @@ impl SeenAs {
             Self::Changed => "changed",
             Self::Confusable => "confusable",
             Self::Poisoned => "poisoned",
+            Self::Misshapen => "misshapen",
         }
     }
 
@@ -92,18 +111,29 @@ impl SeenAs {
 
     /// Whether a person has to look at this one alone.
     pub const fn is_suspicious(self) -> bool {
-        matches!(self, Self::Confusable | Self::Poisoned)
+        matches!(self, Self::Confusable | Self::Poisoned | Self::Misshapen)
     }
 }
 
 /// What was approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
-    /// SHA-256 of the definition, hex.
+    /// SHA-256 of the definition as the server wrote it, hex.
     pub digest: String,
-    /// The definition, canonical JSON.
+    /// The definition, canonical JSON, with marks in the place of values.
     pub definition: String,
+    /// What the registry said stood behind it, if it said so.
+    pub image: Option<String>,
     /// Who approved it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who answered, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// Who.
     pub by: String,
     /// When.
     pub at: Timestamp,
@@ -112,9 +142,10 @@ pub struct Pin {
 /// What was seen last and is not what is approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
-    /// SHA-256 of the definition, hex.
+    /// SHA-256 of the definition as the server wrote it, hex.
     pub digest: String,
-    /// The definition, canonical JSON; `None` when it was too long to be told.
+    /// The definition, canonical JSON, with marks in the place of values; `None` when it was too long to be told, or holds
+    /// a value where no mark can be.
     pub definition: Option<String>,
     /// How it was found.
     pub seen_as: SeenAs,
@@ -133,8 +164,22 @@ pub struct Entry {
     pub pin: Option<Pin>,
     /// What waits for a person.
     pub seen: Option<Sighting>,
+    /// Who took the approval back, or refused it, while that holds.
+    pub revoked: Option<Answered>,
     /// When it was seen first.
     pub first_seen: Timestamp,
+}
+
+/// Whether what is seen first is approved by that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// It is not.
+    None,
+    /// It is, as it is served from this image.
+    FirstUse {
+        /// What the registry says stands behind the server, if it says so.
+        image: Option<String>,
+    },
 }
 
 /// Something that happened to a definition, for the log.
@@ -148,6 +193,8 @@ pub struct Happened {
     pub digest: String,
     /// The approved digest until then.
     pub previous: Option<String>,
+    /// What stands behind the server, where the registry says so.
+    pub image: Option<String>,
     /// Who did it.
     pub by: Option<String>,
 }
@@ -163,6 +210,8 @@ pub enum Event {
     Approved,
     /// The approval was taken back, or refused.
     Revoked,
+    /// What stands behind it was replaced.
+    Stale,
     /// A person's answer, recorded before it was given effect, could not be given effect.
     NotApplied,
 }
@@ -176,9 +225,17 @@ pub enum PinError {
     /// What waits now is not what was shown.
     #[error("the definition is not the one with this digest any more; review it again")]
     Changed,
+    /// No text is known under this handle.
+    #[error("no text is kept under this handle")]
+    QuarantineNotFound,
     /// Nobody could have read it.
-    #[error("the definition is longer than what is kept, so nobody can have read it; it cannot be approved")]
+    #[error(
+        "the definition is longer than what is kept, or holds a value where no mark can be, so nobody can have read it; it cannot be approved"
+    )]
     Unread,
+    /// It would not be shown.
+    #[error("the definition has no name that can be used, so it cannot be approved; it can be revoked")]
+    NoName,
     /// It is approved as it is.
     #[error("nothing waits for an answer here")]
     Settled,
@@ -193,7 +250,9 @@ impl PinError {
         match self {
             Self::NotFound => "pin.not_found",
             Self::Changed => "pin.changed",
+            Self::QuarantineNotFound => "quarantine.not_found",
             Self::Unread => "pin.unread",
+            Self::NoName => "pin.no_name",
             Self::Settled => "pin.settled",
             Self::Unavailable(_) => "pin.store_unavailable",
         }
@@ -202,13 +261,11 @@ impl PinError {
 
 impl Entry {
     /// What was never seen before.
-    pub fn first(key: Key, seen: Sighting, trusted: bool) -> (Self, Happened) {
+    pub fn first(key: Key, seen: Sighting, trust: &Trust) -> (Self, Happened) {
         let first_seen = seen.at;
-        let mut entry = Self { key, state: PinState::Review, pin: None, seen: Some(seen), first_seen };
-        let happened = match trusted {
-            true => entry.trust(),
-            false => None,
-        };
+        let mut entry =
+            Self { key, state: PinState::Review, pin: None, seen: Some(seen), revoked: None, first_seen };
+        let happened = entry.trust(trust);
         let happened = happened.unwrap_or_else(|| {
             let digest = entry.seen.as_ref().map(|seen| seen.digest.clone()).unwrap_or_default();
             entry.happened(Event::Seen, digest, None)
@@ -217,19 +274,22 @@ impl Entry {
     }
 
     /// Approves what was seen, because it is the first of its name. `None` if that cannot be.
-    fn trust(&mut self) -> Option<Happened> {
+    fn trust(&mut self, trust: &Trust) -> Option<Happened> {
+        let Trust::FirstUse { image } = trust else { return None };
         let seen = self.seen.as_ref().filter(|seen| seen.seen_as == SeenAs::ShownNew)?;
         let (digest, definition, at) = (seen.digest.clone(), seen.definition.clone()?, seen.at);
-        self.pin = Some(Pin { digest: digest.clone(), definition, by: FIRST_USE.to_owned(), at });
+        let (image, by) = (image.clone(), FIRST_USE.to_owned());
+        self.pin = Some(Pin { digest: digest.clone(), definition, image, by, at });
         (self.seen, self.state) = (None, PinState::Pinned);
-        Some(self.happened(Event::Approved, digest, Some(FIRST_USE)))
+        let image = self.pin.as_ref().and_then(|pin| pin.image.clone());
+        Some(Happened { image, ..self.happened(Event::Approved, digest, Some(FIRST_USE)) })
     }
 
     /// Notes that it was seen. `None`: that changes nothing. The event is `None` where one like it was told within the
     /// last minute: a server that changes with every list must not fill the log.
-    pub fn see(&mut self, seen: Sighting, trusted: bool) -> Option<Option<Happened>> {
+    pub fn see(&mut self, seen: Sighting, trust: &Trust) -> Option<Option<Happened>> {
         let approved = self.pin.as_ref().is_some_and(|pin| pin.digest == seen.digest);
-        if approved && matches!(self.state, PinState::Pinned | PinState::Stale) {
+        if approved && self.state.is_shown() {
             return None;
         }
         match &mut self.seen {
@@ -237,7 +297,7 @@ impl Entry {
                 // A longer look: the definition that did not fit into the first report, or a worse mark.
                 let fuller = known.definition.is_none() && seen.definition.is_some();
                 let worse = seen.seen_as.is_suspicious() && known.seen_as != seen.seen_as;
-                let trusted = trusted
+                let trusted = *trust != Trust::None
                     && self.pin.is_none()
                     && self.state == PinState::Review
                     && !known.seen_as.is_suspicious()
@@ -247,7 +307,7 @@ impl Entry {
                 }
                 known.definition = known.definition.take().or(seen.definition);
                 known.seen_as = seen.seen_as;
-                Some(if trusted { self.trust() } else { None })
+                Some(if trusted { self.trust(trust) } else { None })
             }
             _ => Some(self.differ(seen)),
         }
@@ -277,22 +337,31 @@ impl Entry {
         match (pin, seen) {
             (Some(_), _) if self.state == PinState::Pinned => Err(PinError::Settled),
             (None, None) => Err(PinError::Changed),
+            _ if self.key.is_stand_in() => Err(PinError::NoName),
             (None, Some(seen)) if seen.definition.is_none() => Err(PinError::Unread),
             _ => Ok(self.happened(Event::Approved, digest.to_owned(), Some(by))),
         }
     }
 
-    /// A person approves the definition with this digest: what waits, or the one that was approved before.
+    /// A person approves the definition with this digest, as it is served from this image: what waits, or the one that was
+    /// approved before.
     ///
     /// # Errors
     /// As [`Entry::approval`].
-    pub fn approve(&mut self, digest: &str, by: &str, at: Timestamp) -> Result<Happened, PinError> {
+    pub fn approve(
+        &mut self,
+        digest: &str,
+        image: Option<&str>,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<Happened, PinError> {
         let happened = self.approval(digest, by)?;
         let kept = self.pin.take().filter(|pin| pin.digest == digest).map(|pin| pin.definition);
         let shown = self.seen.take().filter(|seen| seen.digest == digest).and_then(|seen| seen.definition);
         let definition = kept.or(shown).ok_or(PinError::Unread)?;
-        self.pin = Some(Pin { digest: digest.to_owned(), definition, by: by.to_owned(), at });
-        self.state = PinState::Pinned;
+        let (digest, image, by) = (digest.to_owned(), image.map(str::to_owned), by.to_owned());
+        self.pin = Some(Pin { digest, definition, image, by, at });
+        (self.state, self.revoked) = (PinState::Pinned, None);
         Ok(happened)
     }
 
@@ -313,100 +382,39 @@ impl Entry {
     ///
     /// # Errors
     /// As [`Entry::revocation`].
-    pub fn revoke(&mut self, by: &str) -> Result<Happened, PinError> {
+    pub fn revoke(&mut self, by: &str, at: Timestamp) -> Result<Happened, PinError> {
         let happened = self.revocation(by)?;
-        self.state = PinState::Revoked;
+        (self.state, self.revoked) = (PinState::Revoked, Some(Answered { by: by.to_owned(), at }));
         Ok(happened)
+    }
+
+    /// What stands behind the server is this now. `None`: as when it was approved, or somebody has to look anyway.
+    pub fn served_from(&mut self, image: Option<&str>) -> Option<Happened> {
+        let pin = self
+            .pin
+            .as_ref()
+            .filter(|pin| self.state == PinState::Pinned && pin.image.as_deref() != image)?;
+        let digest = pin.digest.clone();
+        self.state = PinState::Stale;
+        let image = image.map(str::to_owned);
+        Some(Happened { image, ..self.happened(Event::Stale, digest, None) })
+    }
+
+    /// The digest that a person would approve: of what was seen last, or of what is approved and stale.
+    pub fn waits_for(&self) -> Option<&str> {
+        match self.state {
+            PinState::Review => self.seen.as_ref().map(|seen| seen.digest.as_str()),
+            PinState::Stale => self.pin.as_ref().map(|pin| pin.digest.as_str()),
+            PinState::Pinned | PinState::Revoked => None,
+        }
     }
 
     fn happened(&self, event: Event, digest: String, by: Option<&str>) -> Happened {
         let previous = self.pin.as_ref().map(|pin| pin.digest.clone()).filter(|pinned| *pinned != digest);
-        Happened { key: self.key.clone(), event, digest, previous, by: by.map(str::to_owned) }
+        let by = by.map(str::to_owned);
+        Happened { key: self.key.clone(), event, digest, previous, image: None, by }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
-    }
-
-    fn key() -> Key {
-        let word = |text: &str| text.to_owned();
-        Key { tenant: word("acme"), server: word("files"), kind: EntryKind::Tool, name: word("read") }
-    }
-
-    fn seen(digest: &str, seen_as: SeenAs, second: i64) -> Sighting {
-        let definition = Some(format!("{{\"name\":\"{digest}\"}}"));
-        Sighting { digest: digest.to_owned(), definition, seen_as, at: at(second) }
-    }
-
-    #[test]
-    fn what_is_seen_first_is_pinned_where_that_is_trusted_and_waits_elsewhere() {
-        let (entry, happened) = Entry::first(key(), seen("a", SeenAs::ShownNew, 0), true);
-        assert_eq!((entry.state, happened.event), (PinState::Pinned, Event::Approved));
-        assert_eq!(happened.by.as_deref(), Some(FIRST_USE));
-        let (entry, happened) = Entry::first(key(), seen("a", SeenAs::ShownNew, 0), false);
-        assert_eq!((entry.state, happened.event), (PinState::Review, Event::Seen));
-        for worse in [SeenAs::Poisoned, SeenAs::Confusable, SeenAs::New] {
-            let (entry, _) = Entry::first(key(), seen("a", worse, 0), true);
-            assert_eq!(entry.state, PinState::Review, "{worse:?}");
-        }
-        let unread = Sighting { definition: None, ..seen("a", SeenAs::ShownNew, 0) };
-        let (mut entry, _) = Entry::first(key(), unread, true);
-        assert_eq!(entry.state, PinState::Review, "nobody can check calls against what is not there");
-        entry.see(seen("a", SeenAs::ShownNew, 5), true).unwrap().unwrap();
-        assert_eq!(entry.state, PinState::Pinned, "the definition came with a later list");
-    }
-
-    #[test]
-    fn a_change_waits_for_a_person_also_where_first_use_is_trusted_and_even_if_it_goes_away_again() {
-        let (mut entry, _) = Entry::first(key(), seen("a", SeenAs::ShownNew, 0), true);
-        assert_eq!(entry.see(seen("a", SeenAs::ShownNew, 1), true), None);
-        let drift = entry.see(seen("b", SeenAs::Changed, 2), true).unwrap().unwrap();
-        assert_eq!((drift.event, drift.digest.as_str()), (Event::Drift, "b"));
-        assert_eq!(drift.previous.as_deref(), Some("a"));
-        entry.see(seen("a", SeenAs::Changed, 3), true);
-        assert_eq!(entry.state, PinState::Review);
-        assert_eq!(entry.approve("b", "ana", at(4)), Err(PinError::Changed), "b is not what is there now");
-        entry.approve("a", "ana", at(5)).unwrap();
-        assert_eq!((entry.state, entry.seen), (PinState::Pinned, None));
-    }
-
-    #[test]
-    fn only_what_was_shown_is_approved() {
-        let (mut entry, _) = Entry::first(key(), seen("a", SeenAs::New, 0), false);
-        entry.see(seen("b", SeenAs::New, 1), false);
-        assert_eq!(entry.approve("a", "ana", at(2)), Err(PinError::Changed));
-        let unread = Sighting { definition: None, ..seen("c", SeenAs::New, 3) };
-        entry.see(unread, false);
-        assert_eq!(entry.approve("c", "ana", at(4)), Err(PinError::Unread));
-        entry.see(seen("c", SeenAs::New, 5), false);
-        let approved = entry.approve("c", "ana", at(6)).unwrap();
-        assert_eq!((approved.previous, approved.by.as_deref()), (None, Some("ana")));
-        assert_eq!(entry.approve("c", "ana", at(7)), Err(PinError::Settled));
-    }
-
-    #[test]
-    fn a_refusal_holds_until_somebody_approves() {
-        let (mut entry, _) = Entry::first(key(), seen("a", SeenAs::New, 0), false);
-        entry.revoke("ana").unwrap();
-        assert_eq!(entry.revoke("ana"), Err(PinError::Settled));
-        assert_eq!(entry.see(seen("a", SeenAs::ShownNew, 100), true), None);
-        entry.see(seen("b", SeenAs::ShownNew, 200), true);
-        assert_eq!((entry.state, entry.pin.is_none()), (PinState::Revoked, true));
-        entry.approve("b", "ana", at(201)).unwrap();
-        assert_eq!(entry.state, PinState::Pinned);
-    }
-
-    /// Attack: a server changes with every list, to fill the log.
-    #[test]
-    fn changes_in_quick_succession_are_told_once() {
-        let (mut entry, _) = Entry::first(key(), seen("a", SeenAs::ShownNew, 0), true);
-        let told = (1..100).filter_map(|n| entry.see(seen(&format!("d{n}"), SeenAs::Changed, n), true)?);
-        assert_eq!(told.count(), 1);
-        assert_eq!(entry.seen.unwrap().digest, "d99", "the last one is what is reviewed");
-    }
-}
+mod tests;

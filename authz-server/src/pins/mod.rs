@@ -7,6 +7,7 @@
 
 mod checks;
 mod entry;
+mod mask;
 mod people;
 mod reports;
 mod snapshot;
@@ -27,16 +28,18 @@ use interdict_content::definition::EntryKind;
 use interdict_content::rules::{ListRules, OutputRule};
 use interdict_mcp::json::Value;
 use interdict_mcp::{Message, MessageKind};
-use interdict_policy::{Bundle, Server, ToolPinning, UndeclaredArguments};
+use interdict_policy::{Bundle, Direction, Server, ToolPinning, UndeclaredArguments};
 use tokio::sync::watch;
 
-pub use self::entry::{Entry, Event, FIRST_USE, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting};
-pub(crate) use self::people::digest_of_all;
+pub use self::entry::{
+    Answered, Entry, Event, FIRST_USE, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting, Trust,
+};
+use self::mask::Mask;
 pub use self::people::{AnswerError, Suspicion};
 pub use self::reports::kind_of;
 use self::snapshot::Snapshot;
 pub use self::vault::QuarantinedText;
-use self::vault::Vault;
+pub(crate) use self::vault::{KEY as QUARANTINE_KEY, Vault};
 use self::worker::{Job, Worker};
 use crate::audit::Recorder;
 use crate::clock::Clock;
@@ -80,7 +83,7 @@ pub struct Permissions {
 /// Why a call does not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinRefusal {
-    /// `tool.unpinned`, `tool.drift`, `tool.stale` or `tool.schema`.
+    /// `tool.unpinned`, `tool.drift`, `tool.schema`, or `tool.stale` where a person is to be asked.
     pub code: &'static str,
     /// For the caller; nothing of the arguments.
     pub text: String,
@@ -106,7 +109,13 @@ impl Pins {
     ) -> Result<Self, PinError> {
         let vault = Arc::new(Vault::open(file)?);
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        let (jobs, changed) = Worker::start(file, Arc::clone(&snapshot), recorder.clone(), metrics)?;
+        let (jobs, changed) = Worker::start(
+            (file, &vault),
+            Arc::clone(&bundle),
+            Arc::clone(&snapshot),
+            recorder.clone(),
+            metrics,
+        )?;
         Ok(Self { snapshot, changed, jobs, bundle, recorder, clock, vault })
     }
 
@@ -190,6 +199,25 @@ impl Pins {
         })
     }
 
+    /// Why a person is to be asked about a call of something approved: what stands behind its server is not what stood
+    /// there when it was approved. Asked beside [`Pins::admit`], of the bundle that decides.
+    pub fn stale(&self, server: &Server, message: &Message<'_>) -> Option<PinRefusal> {
+        if server.tool_pinning == ToolPinning::Off || message.kind() != MessageKind::Request {
+            return None;
+        }
+        let snapshot = self.snapshot.load();
+        let pins = snapshot.server(&server.tenant, &server.id)?;
+        let known = match (message.tool(), message.prompt_name()) {
+            (Some(tool), _) => pins.tool(&tool)?,
+            (None, Some(prompt)) => pins.prompt(&prompt)?,
+            (None, None) => return None,
+        };
+        known.is_stale(server.image_digest.as_deref()).then(|| {
+            let text = "What stands behind this server was replaced since its tools were approved; a person must approve.";
+            PinRefusal::new("tool.stale", text)
+        })
+    }
+
     fn check_prompt(&self, server: &Server, name: &str) -> Result<(), PinRefusal> {
         let snapshot = self.snapshot.load();
         let known = snapshot.server(&server.tenant, &server.id).and_then(|pins| pins.prompt(name));
@@ -227,7 +255,7 @@ impl Pins {
         }
         let snapshot = self.snapshot.load();
         let known = snapshot.server(&server.tenant, &server.id)?.tool(tool)?;
-        let schema = known.checks.as_ref().filter(|_| known.state == PinState::Pinned)?.output()?;
+        let schema = known.checks.as_ref().filter(|_| known.state.is_shown())?.output()?;
         Some(OutputRule { schema: schema.to_string(), undeclared: server.undeclared_output })
     }
 
@@ -237,10 +265,25 @@ impl Pins {
     }
 
     /// Whether a server's definitions are approved by their first use, by the bundle in force.
-    fn trusts_first(&self, server: &str) -> bool {
+    fn trust(&self, server: &str) -> Trust {
         let bundle = self.bundle.load();
         let server = bundle.registry().server(server);
-        server.is_some_and(|server| server.tool_pinning == ToolPinning::TrustFirst)
+        match server.filter(|server| server.tool_pinning == ToolPinning::TrustFirst) {
+            Some(server) => Trust::FirstUse { image: server.image_digest.clone() },
+            None => Trust::None,
+        }
+    }
+
+    /// What stands behind a server, by the bundle in force.
+    fn image_of(&self, server: &str) -> Option<String> {
+        self.bundle.load().registry().server(server)?.image_digest.clone()
+    }
+
+    /// What may not be kept of a server's definitions, by the bundle in force.
+    fn mask(&self, server: &str) -> Mask {
+        let bundle = self.bundle.load();
+        let profile = bundle.content().profile(server, None, Direction::Response);
+        Mask { engine: profile.map(|profile| Arc::clone(profile.engine())), key: self.vault.marks().clone() }
     }
 }
 
@@ -253,12 +296,7 @@ fn in_force(what: &str, known: Option<(PinState, bool)>) -> Result<(), PinRefusa
         return Err(PinRefusal::new("tool.unpinned", text));
     };
     let text = match state {
-        PinState::Pinned => return Ok(()),
-        PinState::Stale => {
-            let text =
-                format!("What stands behind this {what} was replaced; a person has to approve it again.");
-            return Err(PinRefusal::new("tool.stale", text));
-        }
+        PinState::Pinned | PinState::Stale => return Ok(()),
         PinState::Review if !was_approved => {
             let text = format!("This {what} waits for a person's approval.");
             return Err(PinRefusal::new("tool.unpinned", text));

@@ -8,7 +8,7 @@ use interdict_content::profile::{InjectionAction, InjectionRules};
 use interdict_mcp::json::Document;
 
 use super::checks::{Checks, DEFINITION};
-use super::{Entry, Event, Happened, Key, PinError, PinState, Pins};
+use super::{Entry, Event, Happened, Key, PinError, PinState, Pins, Sighting, mask};
 use crate::audit::AuditError;
 use crate::record::pin_entry;
 use crate::store::pins::Query;
@@ -28,7 +28,7 @@ pub enum AnswerError {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Suspicion {
     /// `structural`, `contextual`, `lexical`; `schema` when calls could not be checked; `name` when it looks like
-    /// another tool's.
+    /// another tool's; `content` when there are marks in the place of values.
     pub tier: &'static str,
     /// What it is.
     pub kind: String,
@@ -75,8 +75,9 @@ impl Pins {
     pub async fn approve(&self, key: &Key, digest: &str, by: &str) -> Result<Entry, AnswerError> {
         let (digest, name, at) = (digest.to_owned(), by.to_owned(), self.clock.now());
         let entry = self.one(key).await?;
-        let happened = entry.approval(&digest, by)?;
-        self.answer(happened, move |entry| entry.approve(&digest, &name, at)).await
+        let image = self.image_of(&key.server);
+        let happened = Happened { image: image.clone(), ..entry.approval(&digest, by)? };
+        self.answer(happened, move |entry| entry.approve(&digest, image.as_deref(), &name, at)).await
     }
 
     /// Takes an approval back, or refuses what waits.
@@ -84,10 +85,51 @@ impl Pins {
     /// # Errors
     /// As for [`Pins::approve`].
     pub async fn revoke(&self, key: &Key, by: &str) -> Result<Entry, AnswerError> {
-        let name = by.to_owned();
+        let (name, at) = (by.to_owned(), self.clock.now());
         let entry = self.one(key).await?;
         let happened = entry.revocation(by)?;
-        self.answer(happened, move |entry| entry.revoke(&name)).await
+        self.answer(happened, move |entry| entry.revoke(&name, at)).await
+    }
+
+    /// Everything that waits for a person: what is new or changed, and what has to be approved again.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting(
+        &self,
+        server: Option<String>,
+        kind: Option<EntryKind>,
+    ) -> Result<Vec<Entry>, PinError> {
+        let mut entries = self.entries(server, kind, None, None).await?;
+        entries.retain(|entry| entry.waits_for().is_some());
+        Ok(entries)
+    }
+
+    /// Whether a definition may be approved together with others: it waits, can be read, and nothing but noisy phrases are
+    /// suspicious about it. One that has to be approved again was read before.
+    pub fn is_plain(&self, entry: &Entry) -> bool {
+        let is_new = |seen: &Sighting| seen.definition.is_some() && !seen.seen_as.is_suspicious();
+        match entry.state {
+            PinState::Stale => true,
+            PinState::Review => {
+                entry.seen.as_ref().is_some_and(is_new)
+                    && self.suspicions(entry).iter().all(|suspicion| suspicion.tier == "lexical")
+            }
+            PinState::Pinned | PinState::Revoked => false,
+        }
+    }
+
+    /// A digest of everything that waits for one answer: what a person was shown, what it is served from, and no more.
+    pub fn digest_of_all<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> String {
+        let mut lines: Vec<_> = entries
+            .filter_map(|entry| {
+                let (key, digest) = (&entry.key, entry.waits_for()?);
+                let image = self.image_of(&key.server).unwrap_or_default();
+                Some(format!("{}\n{}\n{digest}\n{image}", key.kind.as_str(), key.name))
+            })
+            .collect();
+        lines.sort();
+        digest_text(&lines.join("\n\n"))
     }
 
     async fn one(&self, key: &Key) -> Result<Entry, PinError> {
@@ -126,6 +168,11 @@ impl Pins {
         let snapshot = self.snapshot.load();
         let tools = snapshot.tools_beside(&entry.key.tenant, &entry.key.server);
         let mut found: Vec<_> = marks(text, &tools).into_iter().map(suspicion).collect();
+        found.extend(mask::classes(text).into_iter().map(|kind| Suspicion {
+            tier: "content",
+            kind,
+            path: String::new(),
+        }));
         if entry.key.kind == EntryKind::Tool {
             if snapshot.looks_like_another(&entry.key) {
                 let kind = "looks_like_another".to_owned();
@@ -151,16 +198,4 @@ fn marks(text: &str, tools: &BTreeSet<String>) -> Vec<Mark> {
         Ok(document) => Injection::new(&rules, tools).inspect_definition(document.root()),
         Err(_) => Vec::new(),
     }
-}
-
-/// A digest of everything that waits for one answer: what a person was shown, and no more.
-pub(crate) fn digest_of_all<'e>(entries: impl Iterator<Item = &'e Entry>) -> String {
-    let mut lines: Vec<_> = entries
-        .filter_map(|entry| {
-            let seen = entry.seen.as_ref()?;
-            Some(format!("{}\n{}\n{}", entry.key.kind.as_str(), entry.key.name, seen.digest))
-        })
-        .collect();
-    lines.sort();
-    digest_text(&lines.join("\n\n"))
 }

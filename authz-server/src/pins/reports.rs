@@ -6,8 +6,10 @@ use interdict_proto::outcome;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checks::DEFINITION;
+use super::entry::STAND_IN;
+use super::mask::Mask;
 use super::worker::Done;
-use super::{Key, Pins, SeenAs, Sighting};
+use super::{Key, Pins, SeenAs, Sighting, Trust};
 use crate::store::pins::{Kept, Limits};
 
 /// What is kept of one server: more would be somebody filling the disk with names.
@@ -30,24 +32,26 @@ pub fn kind_of(label: &str) -> Option<EntryKind> {
 impl Pins {
     /// Takes what was seen on a list of this server. Returns at once.
     pub fn saw(&self, tenant: &str, server: &str, seen: &[outcome::Seen]) {
-        let now = self.clock.now();
-        let sightings: Vec<_> = seen
-            .iter()
-            .take(outcome::MAX_SEEN)
-            .filter_map(|seen| sighting(tenant, server, seen, now))
-            .collect();
-        if sightings.is_empty() {
+        if seen.is_empty() {
             return;
         }
-        let (trusts_first, snapshot) = (self.trusts_first(server), self.snapshot.load_full());
-        let server = server.to_owned();
+        let seen: Vec<_> = seen.iter().take(outcome::MAX_SEEN).cloned().collect();
+        let (pins, now) = (self.clone(), self.clock.now());
+        let place = (tenant.to_owned(), server.to_owned());
         self.submit(move |file| {
-            let trusted = |key: &Key, _: &Sighting| {
-                let looks = key.kind == EntryKind::Tool && snapshot.looks_like_another(key);
-                trusts_first && !looks
-            };
             let mut done = Done { told: Vec::new(), changed: false, then: Box::new(|| {}) };
-            match file.see(sightings, LIMITS, trusted) {
+            let mask = pins.mask(&place.1);
+            let sightings: Vec<_> =
+                seen.iter().filter_map(|seen| sighting(&place, seen, now, &mask)).collect();
+            if sightings.is_empty() {
+                return done;
+            }
+            let (trust, snapshot, server) = (pins.trust(&place.1), pins.snapshot.load(), &place.1);
+            let trust = |key: &Key| match key.kind == EntryKind::Tool && snapshot.looks_like_another(key) {
+                true => Trust::None,
+                false => trust.clone(),
+            };
+            match file.see(sightings, LIMITS, trust) {
                 Ok((told, full)) => {
                     if full > 0 {
                         tracing::warn!(
@@ -83,7 +87,7 @@ impl Pins {
             .iter()
             .take(outcome::MAX_QUARANTINED)
             .filter(|text| is_kept(text))
-            .filter_map(|text| self.vault.seal(about(text), &text.original))
+            .filter_map(|text| self.vault.keep(about(text), &text.original))
             .collect();
         if sealed.is_empty() {
             return;
@@ -106,34 +110,66 @@ fn is_kept(text: &outcome::Quarantined) -> bool {
         && text.original.len() <= outcome::MAX_TEXT_BYTES
 }
 
-/// What is worth keeping of a report. Resources are data, and entries without a usable name cannot be called.
-fn sighting(tenant: &str, server: &str, seen: &outcome::Seen, at: Timestamp) -> Option<(Key, Sighting)> {
+/// What is worth keeping of a report; resources are data. An entry without a name that could be kept gets one of ours.
+fn sighting(
+    (tenant, server): &(String, String),
+    seen: &outcome::Seen,
+    at: Timestamp,
+    mask: &Mask,
+) -> Option<(Key, Sighting)> {
     let kind = kind_of(&seen.kind).filter(|kind| *kind != EntryKind::Resource)?;
-    let seen_as = SeenAs::from_label(&seen.state)?;
-    let named = seen.name.is_empty() == (kind == EntryKind::Instructions);
-    let plain = seen.name.len() <= MAX_NAME_BYTES && !seen.name.chars().any(char::is_control);
+    let mut seen_as = SeenAs::from_label(&seen.state)?;
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if !named || !plain || seen.digest.len() != 64 || !seen.digest.bytes().all(hex) {
+    if seen.digest.len() != 64 || !seen.digest.bytes().all(hex) {
         return None;
     }
-    let definition = Some(&seen.definition).filter(|text| is_definition(kind, seen, text)).cloned();
-    let key = Key { tenant: tenant.to_owned(), server: server.to_owned(), kind, name: seen.name.clone() };
+    let definition = Some(&seen.definition).filter(|text| is_of(&seen.digest, text));
+    let said = definition.and_then(|text| said_name(kind, text));
+    let named = !seen.name.is_empty();
+    if kind != EntryKind::Instructions && !named && seen_as != SeenAs::Misshapen {
+        return None;
+    }
+    if named && !is_name(kind, &seen.name) {
+        return None;
+    }
+    // Otherwise the definition is of something else.
+    let definition = definition.filter(|text| match kind {
+        EntryKind::Instructions => text.starts_with('"'),
+        _ => !named || said.as_ref() == Some(&seen.name),
+    });
+    let own = if named { Some(&seen.name) } else { said.as_ref() };
+    let stand_in = match (kind, own) {
+        (EntryKind::Instructions, _) => None,
+        (_, Some(name)) => mask.name(kind, name).or_else(|| {
+            let usable = named && !name.starts_with(STAND_IN);
+            (!usable).then(|| mask.stand_in("misshapen", kind, name))
+        }),
+        (_, None) => Some(mask.stand_in("misshapen", kind, &seen.digest)),
+    };
+    if stand_in.is_some() {
+        seen_as = SeenAs::Misshapen;
+    }
+    let name = stand_in.unwrap_or_else(|| seen.name.clone());
+    let definition = definition.and_then(|text| mask.text(text));
+    let key = Key { tenant: tenant.clone(), server: server.clone(), kind, name };
     Some((key, Sighting { digest: seen.digest.clone(), definition, seen_as, at }))
 }
 
-/// Whether a text is the definition that the digest is of, and of what it is said to be.
-fn is_definition(kind: EntryKind, seen: &outcome::Seen, text: &str) -> bool {
-    if text.is_empty()
-        || text.len() > definition::MAX_DEFINITION_BYTES
-        || definition::digest_text(text) != seen.digest
-    {
-        return false;
-    }
-    let Ok(document) = Document::parse(text.as_bytes(), &DEFINITION) else { return false };
-    let member = match kind {
-        EntryKind::Instructions => return document.root().as_str().is_some(),
-        EntryKind::Template => "uriTemplate",
-        _ => "name",
-    };
-    document.root().get(member).and_then(|name| name.as_str()).as_deref() == Some(&*seen.name)
+fn is_name(kind: EntryKind, name: &str) -> bool {
+    kind != EntryKind::Instructions && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
+}
+
+/// Whether a text is the definition that the digest is of.
+fn is_of(digest: &str, text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= definition::MAX_DEFINITION_BYTES
+        && definition::digest_text(text) == digest
+        && Document::parse(text.as_bytes(), &DEFINITION).is_ok()
+}
+
+/// The name that a definition has in it.
+fn said_name(kind: EntryKind, definition: &str) -> Option<String> {
+    let document = Document::parse(definition.as_bytes(), &DEFINITION).ok()?;
+    let member = if kind == EntryKind::Template { "uriTemplate" } else { "name" };
+    Some(document.root().get(member)?.as_str()?.into_owned())
 }

@@ -40,6 +40,25 @@ pub(super) struct Known {
     pub(super) state: PinState,
     /// What was approved, where something was.
     pub(super) checks: Option<Arc<Checks>>,
+    /// What stood behind the server when it was approved.
+    image: Option<String>,
+}
+
+impl Known {
+    fn new(entry: &Entry, checks: Option<Arc<Checks>>) -> Self {
+        let image = entry.pin.as_ref().and_then(|pin| pin.image.clone());
+        Self { state: entry.state, checks, image }
+    }
+
+    /// Whether it is approved, and not as it is served from this image. Of a bundle that has just come into force the
+    /// entries do not know yet.
+    pub(super) fn is_stale(&self, image: Option<&str>) -> bool {
+        match self.state {
+            PinState::Stale => true,
+            PinState::Pinned => self.image.as_deref() != image,
+            PinState::Review | PinState::Revoked => false,
+        }
+    }
 }
 
 impl Snapshot {
@@ -51,7 +70,7 @@ impl Snapshot {
             let place = (entry.key.tenant.clone(), entry.key.server.clone());
             let old = before.servers.get(&place);
             servers.entry(place).or_default().add(entry, old.map(Arc::as_ref));
-            snapshot.waiting += usize::from(entry.state == PinState::Review);
+            snapshot.waiting += usize::from(entry.waits_for().is_some());
             if entry.key.kind == EntryKind::Tool && entry.pin.is_some() {
                 let looks = snapshot.looks.entry(entry.key.tenant.clone()).or_default();
                 let place = (entry.key.server.clone(), entry.key.name.clone());
@@ -66,10 +85,11 @@ impl Snapshot {
         self.servers.get(&(tenant.to_owned(), server.to_owned()))
     }
 
-    /// Whether a tool's name looks like the other name of a tool of another server.
+    /// Whether a tool's name looks like the other name of an approved tool, whichever server it is of: the pages of a list
+    /// are not compared with each other before.
     pub(super) fn looks_like_another(&self, key: &Key) -> bool {
         let looks = self.looks.get(&key.tenant).and_then(|looks| looks.get(&skeleton(&key.name)));
-        let other = |(server, name): &(String, String)| *server != key.server && *name != key.name;
+        let other = |(_, name): &(String, String)| *name != key.name;
         looks.is_some_and(|places| places.iter().any(other))
     }
 
@@ -82,7 +102,7 @@ impl Snapshot {
 
 impl ServerPins {
     fn add(&mut self, entry: &Entry, before: Option<&Self>) {
-        let in_force = entry.pin.as_ref().filter(|_| entry.state == PinState::Pinned);
+        let in_force = entry.pin.as_ref().filter(|_| entry.state.is_shown());
         let digest = in_force.map_or(NEVER, |pin| &pin.digest).to_owned();
         // An unknown name that waits stays unknown to the enforcement point: it is told again, with its marks. One that
         // was refused must not be trusted on first use.
@@ -90,7 +110,7 @@ impl ServerPins {
         let name = entry.key.name.clone();
         match entry.key.kind {
             EntryKind::Tool => {
-                let known = Known { state: entry.state, checks: checks(entry, before) };
+                let known = Known::new(entry, checks(entry, before));
                 if in_force.is_some() {
                     self.names.insert(name.clone());
                 }
@@ -99,7 +119,7 @@ impl ServerPins {
             }
             EntryKind::Prompt => {
                 note(&mut self.rules.prompts, is_told, &name, digest);
-                self.prompts.insert(name, Known { state: entry.state, checks: None });
+                self.prompts.insert(name, Known::new(entry, None));
             }
             EntryKind::Template => note(&mut self.rules.templates, is_told, &name, digest),
             EntryKind::Instructions => {

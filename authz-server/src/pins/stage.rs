@@ -48,6 +48,10 @@ impl crate::content::pins::Pins for Pins {
         Box::pin(Pins::admit(self, server, message, deadline))
     }
 
+    fn stale(&self, server: &Server, message: &Message<'_>) -> Option<PinRefusal> {
+        Pins::stale(self, server, message)
+    }
+
     fn check_arguments(
         &self,
         server: &Server,

@@ -4,6 +4,7 @@ use interdict_content::definition::digest_text;
 use interdict_mcp::json::Document;
 use interdict_mcp::{Head, Limits, Reading, read};
 use interdict_proto::outcome;
+use serde_json::json;
 
 use super::*;
 use crate::clock::SystemClock;
@@ -11,6 +12,8 @@ use crate::record::memory::MemoryLog;
 
 mod approving;
 mod bounds;
+mod stale;
+mod values;
 
 const BUNDLE: &str = "servers: [\
     {id: files, owner: sam, tenant: acme, resource: 'https://f.test/mcp', hosts: ['*'], paths: [/mcp], tool_pinning: trust_first},\
@@ -18,27 +21,44 @@ const BUNDLE: &str = "servers: [\
      undeclared_arguments: allow},\
     {id: open, owner: sam, tenant: acme, resource: 'https://o.test/mcp', hosts: ['*'], paths: [/open]}]";
 
+/// What may not pass, either way.
+const CONTENT: &str =
+    "rules:\n  - {classes: [card], action: redact}\n  - {classes: [secret], action: deny}\n";
+
 /// A folder with a bundle and a database.
 struct World {
     folder: tempfile::TempDir,
     bundle: Bundle,
+    in_force: Arc<ArcSwap<Bundle>>,
     log: Arc<MemoryLog>,
+}
+
+fn bundle(folder: &Path, servers: &str) -> Bundle {
+    for (file, text) in [
+        ("bundle/servers/s.yaml", servers),
+        ("bundle/agents/a.yaml", "agents: []"),
+        ("bundle/house/rules.rego", "package interdict.policy.house\nimport rego.v1\n"),
+        ("bundle/interdict/content/data.yaml", CONTENT),
+    ] {
+        let file = folder.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    Bundle::load(&[folder.join("bundle")]).unwrap()
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (file, text) in [
-            ("bundle/servers/s.yaml", BUNDLE),
-            ("bundle/agents/a.yaml", "agents: []"),
-            ("bundle/house/rules.rego", "package interdict.policy.house\nimport rego.v1\n"),
-        ] {
-            let file = folder.path().join(file);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        }
-        let bundle = Bundle::load(&[folder.path().join("bundle")]).unwrap();
-        Self { folder, bundle, log: Arc::new(MemoryLog::default()) }
+        let bundle = bundle(folder.path(), BUNDLE);
+        let in_force = Arc::new(ArcSwap::from_pointee(bundle.clone()));
+        Self { folder, bundle, in_force, log: Arc::new(MemoryLog::default()) }
+    }
+
+    /// Another text of the servers' file is in force.
+    fn change(&mut self, servers: &str) {
+        self.bundle = bundle(self.folder.path(), servers);
+        self.in_force.store(Arc::new(self.bundle.clone()));
     }
 
     fn file(&self) -> std::path::PathBuf {
@@ -46,7 +66,7 @@ impl World {
     }
 
     fn pins(&self) -> Pins {
-        let bundle = Arc::new(ArcSwap::from_pointee(self.bundle.clone()));
+        let bundle = Arc::clone(&self.in_force);
         Pins::open(&self.file(), bundle, Some(self.log.clone()), Arc::new(SystemClock), &Metrics::new())
             .unwrap()
     }

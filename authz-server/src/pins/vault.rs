@@ -1,17 +1,19 @@
-//! Quarantined texts are what somebody's server wrote, and may hold what nobody should read by accident: they are
-//! encrypted with a key beside the database.
+//! Quarantined texts and definitions are what somebody's server wrote, and may hold what nobody should read by accident:
+//! they are encrypted with a key beside the database.
 
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use interdict_content::finding::SessionKey;
 use jiff::Timestamp;
 
 use super::{PinError, Pins};
 use crate::store::pins::{Kept, KeptText};
 
 /// Name of the key beside the database.
-const KEY: &str = "quarantine.key";
+pub(crate) const KEY: &str = "quarantine.key";
 
 /// A text that was replaced by a handle.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,49 +43,76 @@ impl std::fmt::Debug for QuarantinedText {
     }
 }
 
-pub(super) struct Vault(LessSafeKey);
+/// What encrypts the texts of one database.
+pub(crate) struct Vault {
+    key: LessSafeKey,
+    marks: SessionKey,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
 
 impl Vault {
     /// With the key beside this file, which is made when there is none.
     pub(super) fn open(database: &Path) -> Result<Self, PinError> {
         let key = crate::server::key_beside(database, KEY)
             .map_err(|error| PinError::Unavailable(error.to_string()))?;
-        let key = UnboundKey::new(&AES_256_GCM, &key)
-            .map_err(|_| PinError::Unavailable(format!("{KEY}: is no key")))?;
-        Ok(Self(LessSafeKey::new(key)))
+        let marks = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), b"interdict/marks/1");
+        let marks = marks.as_ref().try_into();
+        let bad = || PinError::Unavailable(format!("{KEY}: is no key"));
+        let key = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| bad())?;
+        Ok(Self { key: LessSafeKey::new(key), marks: SessionKey::new(marks.map_err(|_| bad())?) })
     }
 
-    /// `nonce || ciphertext || tag`; `None` when the system has no random numbers, which is logged.
-    pub(super) fn seal(&self, about: Kept, text: &[u8]) -> Option<KeptText> {
+    /// What marks in definitions are made with: the same value has the same mark whoever listed it.
+    pub(super) fn marks(&self) -> &SessionKey {
+        &self.marks
+    }
+
+    /// `nonce || ciphertext || tag` of a text that belongs to this place and no other. It fails when the system has no
+    /// random numbers.
+    pub(crate) fn seal(&self, place: &[&str], text: &[u8]) -> Result<Vec<u8>, PinError> {
         let mut nonce = [0; NONCE_LEN];
         let mut sealed = text.to_vec();
         let done = SystemRandom::new().fill(&mut nonce).and_then(|()| {
             let nonce = Nonce::assume_unique_for_key(nonce);
-            self.0.seal_in_place_append_tag(nonce, additional(&about), &mut sealed)
+            self.key.seal_in_place_append_tag(nonce, additional(place), &mut sealed)
         });
-        if done.is_err() {
-            tracing::error!("a quarantined text could not be encrypted, so it is not kept");
-            return None;
-        }
-        let sealed = [&nonce[..], &sealed].concat();
-        Some(KeptText { about, sealed })
+        done.map_err(|_| PinError::Unavailable("a text could not be encrypted".to_owned()))?;
+        Ok([&nonce[..], &sealed].concat())
     }
 
-    fn open_text(&self, kept: KeptText) -> Result<QuarantinedText, PinError> {
-        let KeptText { about, mut sealed } = kept;
-        let damaged = || PinError::Unavailable("a quarantined text is damaged or of another key".to_owned());
+    /// The text that was sealed for this place.
+    pub(crate) fn unseal(&self, place: &[&str], mut sealed: Vec<u8>) -> Result<Vec<u8>, PinError> {
+        let damaged = || PinError::Unavailable(format!("a text is damaged, or {KEY} is not its key"));
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN).ok_or_else(damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let text = self.0.open_in_place(nonce, additional(&about), text).map_err(|_| damaged())?;
-        let original = text.to_vec();
-        Ok(QuarantinedText { original, ..shown(about) })
+        let text = self.key.open_in_place(nonce, additional(place), text).map_err(|_| damaged())?;
+        Ok(text.to_vec())
+    }
+
+    /// A text to be kept; `None` when it cannot be encrypted, which is logged.
+    pub(super) fn keep(&self, about: Kept, text: &[u8]) -> Option<KeptText> {
+        match self.seal(&place(&about), text) {
+            Ok(sealed) => Some(KeptText { about, sealed }),
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "a quarantined text is not kept");
+                None
+            }
+        }
     }
 }
 
-/// A text belongs to its handle, tenant and server.
-fn additional(about: &Kept) -> Aad<Vec<u8>> {
-    let place = ["interdict/quarantine/1", &about.handle, &about.tenant, &about.server];
+fn additional(place: &[&str]) -> Aad<Vec<u8>> {
     Aad::from(place.join("\n").into_bytes())
+}
+
+/// A quarantined text belongs to its handle, tenant and server.
+fn place(about: &Kept) -> [&str; 4] {
+    ["interdict/quarantine/1", &about.handle, &about.tenant, &about.server]
 }
 
 fn shown(about: Kept) -> QuarantinedText {
@@ -108,10 +137,12 @@ impl Pins {
     /// One text, whole.
     ///
     /// # Errors
-    /// [`PinError::NotFound`], and when the database cannot be read.
+    /// [`PinError::QuarantineNotFound`], and when the database cannot be read.
     pub async fn quarantined_text(&self, handle: &str) -> Result<QuarantinedText, PinError> {
         let handle = handle.to_owned();
         let kept = self.run(move |file| Ok((file.kept_text(&handle)?, false, Vec::new()))).await?;
-        self.vault.open_text(kept.ok_or(PinError::NotFound)?)
+        let KeptText { about, sealed } = kept.ok_or(PinError::QuarantineNotFound)?;
+        let original = self.vault.unseal(&place(&about), sealed)?;
+        Ok(QuarantinedText { original, ..shown(about) })
     }
 }

@@ -6,11 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use interdict_policy::Bundle;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{oneshot, watch};
 
 use super::snapshot::Snapshot;
-use super::{Happened, PinError, Pins};
+use super::{Happened, PinError, Pins, Vault};
 use crate::audit::Recorder;
 use crate::record::pin_entry;
 use crate::store::pins::{PinFile, Query};
@@ -34,6 +35,7 @@ pub(super) struct Done {
 
 pub(super) struct Worker {
     file: PinFile,
+    bundle: Arc<ArcSwap<Bundle>>,
     inbox: Receiver<Job>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     news: watch::Sender<u64>,
@@ -44,7 +46,8 @@ pub(super) struct Worker {
 impl Worker {
     /// Reads everything and starts the thread.
     pub(super) fn start(
-        file: &Path,
+        (file, vault): (&Path, &Arc<Vault>),
+        bundle: Arc<ArcSwap<Bundle>>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         recorder: Option<Arc<dyn Recorder>>,
         metrics: &Metrics,
@@ -56,7 +59,8 @@ impl Worker {
         });
         let (jobs, inbox) = channel();
         let (news, changed) = watch::channel(0);
-        let worker = Self { file: PinFile::open(file)?, inbox, snapshot, news, recorder, waiting };
+        let file = PinFile::open(file, Arc::clone(vault))?;
+        let worker = Self { file, bundle, inbox, snapshot, news, recorder, waiting };
         worker.publish()?;
         std::thread::Builder::new()
             .name("pins".to_owned())
@@ -77,6 +81,8 @@ impl Worker {
     fn run(mut self) {
         let mut seen = self.file.version();
         let mut polled = Instant::now();
+        let mut bundle = self.bundle.load_full();
+        self.served_from(&bundle);
         loop {
             match self.inbox.recv_timeout(POLL.saturating_sub(polled.elapsed())) {
                 Ok(job) => {
@@ -94,12 +100,33 @@ impl Worker {
             }
             if polled.elapsed() >= POLL {
                 polled = Instant::now();
+                if !Arc::ptr_eq(&bundle, &self.bundle.load()) {
+                    bundle = self.bundle.load_full();
+                    self.served_from(&bundle);
+                }
                 // The number moves only when another connection commits.
                 let version = self.file.version();
                 if version != seen {
                     seen = version;
                     self.published();
                 }
+            }
+        }
+    }
+
+    /// Notes of every definition whether its server is still served from what it was approved for.
+    fn served_from(&mut self, bundle: &Bundle) {
+        match self.file.served_from(bundle.registry()) {
+            Ok(told) if told.is_empty() => {}
+            Ok(told) => {
+                for happened in &told {
+                    self.record(happened);
+                }
+                self.published();
+            }
+            Err(error) => {
+                // A decision sees by itself that a pin is stale; only the record and the list of what waits have to wait.
+                tracing::error!(code = error.code(), %error, "pins could not be marked as stale");
             }
         }
     }

@@ -22,8 +22,10 @@ pub(crate) fn pin_entry(happened: &Happened) -> Option<NewEntry> {
             Event::Drift => PinEvent::Drift,
             Event::Approved => PinEvent::Approved,
             Event::Revoked => PinEvent::Revoked,
+            Event::Stale => PinEvent::Stale,
             Event::NotApplied => PinEvent::NotApplied,
         },
+        image: happened.image.as_deref().map(Into::into),
         kind: match key.kind {
             EntryKind::Tool => Defined::Tool,
             EntryKind::Prompt => Defined::Prompt,

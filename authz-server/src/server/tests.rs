@@ -421,7 +421,7 @@ async fn the_log_tells_of_start_bundle_decision_outcome_and_stop() {
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let codec = tonic_prost::ProstCodec::<ReportRequest, ReportResponse>::default();
-    let report = tonic::Request::new(ReportRequest { outcomes: vec![outcome] });
+    let report = tonic::Request::new(ReportRequest { outcomes: vec![outcome], ..Default::default() });
     let path = http::uri::PathAndQuery::from_static("/interdict.v1.Outcomes/Report");
     let answer: tonic::Response<ReportResponse> = client.unary(report, path, codec).await.unwrap();
     assert_eq!(answer.into_inner().taken, 1);

@@ -4,16 +4,18 @@ mod quarantine;
 mod rows;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 pub(crate) use self::quarantine::{Kept, KeptText};
 pub(crate) use self::rows::{Limits, Query};
 use super::sqlite::schema::{self, Form};
-use crate::pins::PinError;
+use crate::pins::{PinError, Vault};
 
 /// "Interdict pins".
-const FORM: Form = Form { version: 1, application: 0x4944_504e, schema: SCHEMA, later: "" };
+pub(in crate::store) const FORM: Form =
+    Form { version: 2, application: 0x4944_504e, schema: SCHEMA, later: "" };
 
 const SCHEMA: &str = "
 CREATE TABLE pins (
@@ -23,13 +25,16 @@ CREATE TABLE pins (
   name            TEXT NOT NULL,
   state           TEXT NOT NULL,
   pin_digest      TEXT,
-  pin_definition  TEXT,
+  pin_definition  BLOB,
+  pin_image       TEXT,
   approved_by     TEXT,
   approved_at     INTEGER,
   seen_digest     TEXT,
-  seen_definition TEXT,
+  seen_definition BLOB,
   seen_as         TEXT,
   seen_at         INTEGER,
+  revoked_by      TEXT,
+  revoked_at      INTEGER,
   first_seen      INTEGER NOT NULL,
   PRIMARY KEY (tenant, server, kind, name)
 ) STRICT, WITHOUT ROWID;
@@ -46,17 +51,18 @@ CREATE TABLE quarantine (
 CREATE INDEX quarantine_by_age ON quarantine (kept_at);
 ";
 
-/// The file.
+/// The file. Definitions are encrypted in it.
 pub(crate) struct PinFile {
     connection: Connection,
+    vault: Arc<Vault>,
 }
 
 impl PinFile {
     /// Opens or creates it (mode 0600).
-    pub(crate) fn open(file: &Path) -> Result<Self, PinError> {
+    pub(crate) fn open(file: &Path, vault: Arc<Vault>) -> Result<Self, PinError> {
         let connection = schema::open(file, &FORM)
             .map_err(|reason| PinError::Unavailable(format!("{}: {reason}", file.display())))?;
-        Ok(Self { connection })
+        Ok(Self { connection, vault })
     }
 
     /// A number that moves when another connection commits.

@@ -81,6 +81,10 @@ pub struct Server {
     /// Whether the definitions of its tools, prompts and resources are held against what was approved.
     #[serde(default)]
     pub tool_pinning: ToolPinning,
+    /// What stands behind it, as whoever deploys it says: `sha256:` and 64 hex digits. Pins are approvals of what was
+    /// served from this image; when it changes, calls ask a person until somebody has approved again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
     /// What happens to arguments that a pinned tool does not declare.
     #[serde(default)]
     pub undeclared_arguments: UndeclaredArguments,
@@ -339,6 +343,7 @@ impl Registry {
         check_tenant("server", &server.tenant)?;
         check_owner("server", &server.id, &server.owner)?;
         check_resource(&server.id, &server.resource)?;
+        check_image(&server.id, server.image_digest.as_deref())?;
         if self.servers.contains_key(&server.id) {
             let message = format!("Server `{}` is declared twice; ids are unique over all files.", server.id);
             return Err(wrong("bundle.duplicate_server", message));
@@ -463,6 +468,16 @@ fn check_resource(id: &str, resource: &str) -> Result<(), BundleError> {
          scheme and host, no query, no fragment."
     );
     Err(wrong("bundle.bad_resource", message))
+}
+
+fn check_image(id: &str, digest: Option<&str>) -> Result<(), BundleError> {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_digest = |hex: &str| hex.len() == 64 && hex.bytes().all(is_hex);
+    if digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(is_digest)) {
+        return Ok(());
+    }
+    let message = format!("`image_digest` of server `{id}` is `sha256:` and 64 lower-case hex digits.");
+    Err(wrong("bundle.bad_image_digest", message))
 }
 
 fn check_host(id: &str, host: &str) -> Result<(), BundleError> {

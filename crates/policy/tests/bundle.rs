@@ -208,6 +208,7 @@ fn resources_hosts_and_paths_are_checked() {
         ("https://s.example/mcp", "s.example/mcp", "bundle.bad_resource"),
         ("https://s.example/mcp", "https://s.example/mcp#a", "bundle.bad_resource"),
         ("https://s.example/mcp", "https://S.example/mcp", "bundle.bad_resource"),
+        ("paths", "image_digest: 'sha256:00', paths", "bundle.bad_image_digest"),
         ("[h]", "[\"h:443\"]", "bundle.bad_host"),
         ("[h]", "[H]", "bundle.bad_host"),
         ("[h]", "[]", "bundle.unreachable_server"),

@@ -92,7 +92,7 @@ async fn quarantined_texts_are_shown_to_a_reviewer_and_stand_nowhere_in_plain() 
     }
     let pins = world.pins();
     assert_eq!(pins.quarantined_text(handle).await.unwrap().original, planted);
-    assert_eq!(pins.quarantined_text("none").await.unwrap_err(), PinError::NotFound);
+    assert_eq!(pins.quarantined_text("none").await.unwrap_err(), PinError::QuarantineNotFound);
     for entry in std::fs::read_dir(world.folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {

@@ -1,14 +1,17 @@
 //! Entries as rows.
 
 use interdict_content::definition::EntryKind;
+use interdict_policy::Registry;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{PinFile, unavailable};
-use crate::pins::{Entry, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting, kind_of};
+use crate::pins::{
+    Answered, Entry, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting, Trust, Vault, kind_of,
+};
 
 const COLUMNS: &str = "tenant, server, kind, name, state, pin_digest, pin_definition, approved_by, approved_at, \
-                       seen_digest, seen_definition, seen_as, seen_at, first_seen";
+                       seen_digest, seen_definition, seen_as, seen_at, first_seen, pin_image, revoked_by, revoked_at";
 
 /// How much is kept of what nobody approved yet.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,8 @@ impl PinFile {
         let mut statement = self.connection.prepare_cached(&sql).map_err(unavailable)?;
         let (kind, state) = (query.kind.map(EntryKind::as_str), query.state.map(PinState::label));
         let rows = statement.query_map(params![query.server, kind, state, query.name], read);
-        rows.and_then(Iterator::collect).map_err(unavailable)
+        let rows: Vec<Row> = rows.and_then(Iterator::collect).map_err(unavailable)?;
+        rows.into_iter().map(|row| row.open(&self.vault)).collect()
     }
 
     /// Whether something new of this server still has room. What is approved always has.
@@ -51,29 +55,29 @@ impl PinFile {
         Ok(entries < limits.entries && bytes < limits.bytes)
     }
 
-    /// Notes what was seen, all or nothing. `trusted` says of a key whether its first use is trusted. The number that
-    /// had no room comes back with what happened.
+    /// Notes what was seen, all or nothing. `trust` says of a key whether its first use is trusted. The number that had no
+    /// room comes back with what happened.
     pub(crate) fn see(
         &mut self,
         sightings: Vec<(Key, Sighting)>,
         limits: Limits,
-        trusted: impl Fn(&Key, &Sighting) -> bool,
+        trust: impl Fn(&Key) -> Trust,
     ) -> Result<(Vec<Happened>, u64), PinError> {
         let transaction = immediate(&mut self.connection)?;
         let (mut told, mut full) = (Vec::new(), 0);
         for (key, sighting) in sightings {
-            let trust = trusted(&key, &sighting);
-            match get(&transaction, &key)? {
+            let trust = trust(&key);
+            match get(&transaction, &self.vault, &key)? {
                 Some(mut entry) => {
-                    if let Some(happened) = entry.see(sighting, trust) {
-                        put(&transaction, &entry)?;
+                    if let Some(happened) = entry.see(sighting, &trust) {
+                        put(&transaction, &self.vault, &entry)?;
                         told.extend(happened);
                     }
                 }
                 None if !Self::has_room(&transaction, &key, limits)? => full += 1,
                 None => {
-                    let (entry, happened) = Entry::first(key, sighting, trust);
-                    put(&transaction, &entry)?;
+                    let (entry, happened) = Entry::first(key, sighting, &trust);
+                    put(&transaction, &self.vault, &entry)?;
                     told.push(happened);
                 }
             }
@@ -89,16 +93,43 @@ impl PinFile {
         change: impl FnOnce(&mut Entry) -> Result<Happened, PinError>,
     ) -> Result<(Entry, Happened), PinError> {
         let transaction = immediate(&mut self.connection)?;
-        let mut entry = get(&transaction, key)?.ok_or(PinError::NotFound)?;
+        let mut entry = get(&transaction, &self.vault, key)?.ok_or(PinError::NotFound)?;
         let happened = change(&mut entry)?;
-        put(&transaction, &entry)?;
+        put(&transaction, &self.vault, &entry)?;
         transaction.commit().map_err(unavailable)?;
         Ok((entry, happened))
     }
 
+    /// Notes what servers are served from now; what happened to their definitions by that. A server that the registry
+    /// does not have any more is left alone.
+    pub(crate) fn served_from(&mut self, registry: &Registry) -> Result<Vec<Happened>, PinError> {
+        let pinned = Query { state: Some(PinState::Pinned), ..Query::default() };
+        let differs = |entry: &Entry| {
+            let server =
+                registry.server(&entry.key.server).filter(|server| server.tenant == entry.key.tenant);
+            let image = |pin: &Pin| server.is_some_and(|server| server.image_digest != pin.image);
+            entry.pin.as_ref().is_some_and(image)
+        };
+        let keys: Vec<Key> =
+            self.entries(&pinned)?.into_iter().filter(differs).map(|entry| entry.key).collect();
+        let transaction = immediate(&mut self.connection)?;
+        let mut told = Vec::new();
+        for key in keys {
+            // Read again: another server on the file may have noted it, or somebody approved.
+            let Some(mut entry) = get(&transaction, &self.vault, &key)? else { continue };
+            let image = registry.server(&key.server).and_then(|server| server.image_digest.as_deref());
+            if let Some(happened) = entry.served_from(image) {
+                put(&transaction, &self.vault, &entry)?;
+                told.push(happened);
+            }
+        }
+        transaction.commit().map_err(unavailable)?;
+        Ok(told)
+    }
+
     /// One entry.
     pub(crate) fn entry(&self, key: &Key) -> Result<Entry, PinError> {
-        get(&self.connection, key)?.ok_or(PinError::NotFound)
+        get(&self.connection, &self.vault, key)?.ok_or(PinError::NotFound)
     }
 }
 
@@ -107,19 +138,25 @@ pub(super) fn immediate(connection: &mut rusqlite::Connection) -> Result<Transac
     connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)
 }
 
-fn get(connection: &rusqlite::Connection, key: &Key) -> Result<Option<Entry>, PinError> {
+fn get(connection: &rusqlite::Connection, vault: &Vault, key: &Key) -> Result<Option<Entry>, PinError> {
     let sql =
         format!("SELECT {COLUMNS} FROM pins WHERE tenant = ?1 AND server = ?2 AND kind = ?3 AND name = ?4");
     let place = params![key.tenant, key.server, key.kind.as_str(), key.name];
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
-    statement.query_row(place, read).optional().map_err(unavailable)
+    let row = statement.query_row(place, read).optional().map_err(unavailable)?;
+    row.map(|row| row.open(vault)).transpose()
 }
 
-fn put(connection: &rusqlite::Connection, entry: &Entry) -> Result<(), PinError> {
+fn put(connection: &rusqlite::Connection, vault: &Vault, entry: &Entry) -> Result<(), PinError> {
     let sql = format!(
-        "INSERT OR REPLACE INTO pins ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+        "INSERT OR REPLACE INTO pins ({COLUMNS}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
     );
-    let (key, pin, seen) = (&entry.key, entry.pin.as_ref(), entry.seen.as_ref());
+    let (key, pin, seen, revoked) =
+        (&entry.key, entry.pin.as_ref(), entry.seen.as_ref(), entry.revoked.as_ref());
+    let pinned = pin.map(|pin| seal(vault, key, &pin.digest, &pin.definition)).transpose()?;
+    let shown = seen.and_then(|seen| Some((&seen.digest, seen.definition.as_ref()?)));
+    let shown = shown.map(|(digest, text)| seal(vault, key, digest, text)).transpose()?;
     let values = params![
         key.tenant,
         key.server,
@@ -127,44 +164,94 @@ fn put(connection: &rusqlite::Connection, entry: &Entry) -> Result<(), PinError>
         key.name,
         entry.state.label(),
         pin.map(|pin| &pin.digest),
-        pin.map(|pin| &pin.definition),
+        pinned,
         pin.map(|pin| &pin.by),
         pin.map(|pin| pin.at.as_millisecond()),
         seen.map(|seen| &seen.digest),
-        seen.and_then(|seen| seen.definition.as_ref()),
+        shown,
         seen.map(|seen| seen.seen_as.label()),
         seen.map(|seen| seen.at.as_millisecond()),
         entry.first_seen.as_millisecond(),
+        pin.and_then(|pin| pin.image.as_ref()),
+        revoked.map(|revoked| &revoked.by),
+        revoked.map(|revoked| revoked.at.as_millisecond()),
     ];
     let mut statement = connection.prepare_cached(&sql).map_err(unavailable)?;
     statement.execute(values).map(drop).map_err(unavailable)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+/// A definition belongs to its entry and its digest.
+fn place<'k>(key: &'k Key, digest: &'k str) -> [&'k str; 6] {
+    ["interdict/definition/1", &key.tenant, &key.server, key.kind.as_str(), &key.name, digest]
+}
+
+fn seal(vault: &Vault, key: &Key, digest: &str, definition: &str) -> Result<Vec<u8>, PinError> {
+    vault.seal(&place(key, digest), definition.as_bytes())
+}
+
+fn unseal(vault: &Vault, key: &Key, digest: &str, sealed: Vec<u8>) -> Result<String, PinError> {
+    let text = vault.unseal(&place(key, digest), sealed)?;
+    String::from_utf8(text).map_err(|_| PinError::Unavailable("a definition is no text".to_owned()))
+}
+
+/// An entry whose definitions are still encrypted.
+struct Row {
+    entry: Entry,
+    pinned: Vec<u8>,
+    shown: Option<Vec<u8>>,
+}
+
+impl Row {
+    fn open(self, vault: &Vault) -> Result<Entry, PinError> {
+        let Self { mut entry, pinned, shown } = self;
+        if let Some(pin) = &mut entry.pin {
+            pin.definition = unseal(vault, &entry.key, &pin.digest, pinned)?;
+        }
+        if let (Some(seen), Some(shown)) = (&mut entry.seen, shown) {
+            seen.definition = Some(unseal(vault, &entry.key, &seen.digest, shown)?);
+        }
+        Ok(entry)
+    }
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let key =
         Key { tenant: row.get(0)?, server: row.get(1)?, kind: word(row, 2, kind_of)?, name: row.get(3)? };
     let pin = match row.get::<_, Option<String>>(5)? {
-        Some(digest) => Some(Pin { digest, definition: row.get(6)?, by: row.get(7)?, at: moment(row, 8)? }),
+        Some(digest) => Some(Pin {
+            digest,
+            definition: String::new(),
+            image: row.get(14)?,
+            by: row.get(7)?,
+            at: moment(row, 8)?,
+        }),
         None => None,
     };
     let seen = match row.get::<_, Option<String>>(9)? {
         Some(digest) => Some(Sighting {
             digest,
-            definition: row.get(10)?,
+            definition: None,
             seen_as: word(row, 11, SeenAs::from_label)?,
             at: moment(row, 12)?,
         }),
         None => None,
     };
-    Ok(Entry { key, state: word(row, 4, PinState::from_label)?, pin, seen, first_seen: moment(row, 13)? })
+    let revoked = match row.get::<_, Option<String>>(15)? {
+        Some(by) => Some(Answered { by, at: moment(row, 16)? }),
+        None => None,
+    };
+    let state = word(row, 4, PinState::from_label)?;
+    let pinned = row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default();
+    let entry = Entry { key, state, pin, seen, revoked, first_seen: moment(row, 13)? };
+    Ok(Row { entry, pinned, shown: row.get(10)? })
 }
 
-fn word<T>(row: &Row<'_>, column: usize, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+fn word<T>(row: &rusqlite::Row<'_>, column: usize, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     read(&text).ok_or_else(|| odd(column, "a word that this version does not know"))
 }
 
-pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|_| odd(column, "no moment"))
 }
 

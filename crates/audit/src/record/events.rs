@@ -135,6 +135,9 @@ pub struct Pin<'a> {
     pub digest: Text<'a>,
     /// What happened.
     pub event: PinEvent,
+    /// What stood behind the server then, where the registry says so: for an approval and for `stale`.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub image: Option<Text<'a>>,
     /// What it defines.
     pub kind: Defined,
     /// Name, URI or template; empty for instructions.

@@ -242,6 +242,8 @@ words! {
         Approved = "approved",
         /// The approval was taken back, or refused.
         Revoked = "revoked",
+        /// What stands behind it was replaced: it has to be approved again.
+        Stale = "stale",
         /// A person's answer, recorded before it was given effect, could not be given effect.
         NotApplied = "not_applied",
     }

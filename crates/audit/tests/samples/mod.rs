@@ -303,6 +303,7 @@ fn definitions() -> Vec<AnyBody> {
         by: Some("first use".into()),
         digest: OLD_BUNDLE.into(),
         event: PinEvent::Approved,
+        image: None,
         kind: Defined::Tool,
         name: "update_contact".into(),
         previous: None,
@@ -329,7 +330,13 @@ fn definitions() -> Vec<AnyBody> {
         name: "".into(),
         ..pinned.clone()
     };
-    [pinned, drift, revoked, instructions].map(|body| AnyBody::Pin(Box::new(body))).into()
+    let stale = Pin {
+        by: None,
+        event: PinEvent::Stale,
+        image: Some(format!("sha256:{}", "5".repeat(64)).into()),
+        ..pinned.clone()
+    };
+    [pinned, drift, revoked, instructions, stale].map(|body| AnyBody::Pin(Box::new(body))).into()
 }
 
 fn trouble() -> Vec<AnyBody> {

@@ -1,0 +1,101 @@
+"""Behind definitions that stay the same, another program begins to work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import content
+from support import market as markets
+from support.content import tool
+from support.evidence import Audit
+from support.market import Fair, read
+
+ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
+
+
+@pytest.fixture(scope="module", params=["call", "split"])
+def fair(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fair]:
+    with markets.fair(request.param, folder) as started:
+        yield started
+
+
+def states(fair: Fair) -> set[str]:
+    page = json.loads(fair.careful.command("pins", "list", "--server", "careful", "--json"))
+    return {entry["state"] for entry in page["pins"] if entry["name"] in ("first", "answers")}
+
+
+def approve_all(fair: Fair) -> str:
+    """One answer of a person who has read the review."""
+    shown = fair.careful.command("pins", "review", "--server", "careful")
+    page = json.loads(fair.careful.command("pins", "review", "--server", "careful", "--json"))
+    fair.careful.command("pins", "approve", "--server", "careful", "--all", "--digest", page["all"], "--by", "pat")
+    return shown
+
+
+def test_a_new_image_under_the_same_definitions_needs_a_person_until_it_is_approved(fair: Fair) -> None:
+    """D7: calls wait for an approval, one by one, also after a restart; lists and prompts are as before."""
+    market = fair.careful
+    market.pin(tool("first"), tool("answers"))
+    fair.image(ONE)
+    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the first word on what runs there", 30)
+    approve_all(fair)
+    assert market.call("answers", {"x": "before"}) == "none"
+
+    fair.image(TWO)
+    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the change", 30)
+    market.server.forget()
+    assert set(market.listed()) >= {"first", "answers"}, market.running.tail()
+    arguments: dict[str, Any] = {"x": "after"}
+    waits = read(market.ask("tools/call", {"name": "answers", "arguments": arguments}))
+    assert waits["result"]["resultType"] == "input_required", waits
+    assert market.server.given() == [], "it never got there"
+    asked = market.interdict.wait_pending()
+    assert [why["code"] for why in asked["reasons"]] == ["tool.stale"]
+
+    market.interdict.stop()
+    market.interdict.restart()
+    Audit.wait_until(lambda: market.ask("tools/list").status_code == 200 or None, "an answer after the restart", 30)
+    assert states(fair) == {"stale"}
+    market.interdict.decide(asked["id"], "approve")
+    assert market.call("answers", arguments) == "none", market.running.tail()
+    assert [given["arguments"] for given in market.server.given()] == [arguments]
+    again = read(market.ask("tools/call", {"name": "answers", "arguments": arguments}))
+    assert again["result"]["resultType"] == "input_required", "an approval is for one call"
+    assert len(market.server.given()) == 1
+
+    shown = approve_all(fair)
+    assert "answers" in shown
+    assert "was replaced" in shown, "a reviewer is told why"
+    assert states(fair) == {"pinned"}
+    assert market.call("answers", {"x": "approved"}) == "none"
+    told = [body for body in content.records(market.interdict, "pin") if body["name"] == "answers"]
+    assert [(body["event"], body.get("image")) for body in told] == [
+        ("seen", None),
+        ("approved", None),
+        ("stale", ONE),
+        ("approved", ONE),
+        ("stale", TWO),
+        ("approved", TWO),
+    ]
+
+
+def test_where_first_use_approves_a_new_image_still_needs_a_person(fair: Fair) -> None:
+    """D7."""
+    trusting = fair.trusting
+    trusting.offer(tool("quick"))
+    assert "quick" in trusting.listed()
+    assert trusting.call("quick") == "none"
+    fair.image(ONE)
+
+    def waits() -> bool:
+        answer = read(trusting.ask("tools/call", {"name": "quick", "arguments": {}}))
+        return answer["result"]["resultType"] == "input_required"
+
+    Audit.wait_until(lambda: waits() or None, "the change", 30)
+    trusting.listed()
+    assert waits(), "to list it once more approves nothing"
