@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import httpx
 import pytest
 
 from support import canary as canaries
-from support import clients, content, mcp
+from support import clients, content, mcp, stack
 from support import interdict as decision_point
 from support.clients import Sdk
 from support.content import Changeling, Script, tool
+from support.envoy import Envoy
 from support.planted import Planted, halves
 from support.servers import Canary
 from support.stack import Stack
@@ -49,23 +51,6 @@ def planted() -> Planted:
     return Planted(__name__)
 
 
-@pytest.fixture(scope="module", params=["call", "split"])
-def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Stack]:
-    """The two modes that can edit a body."""
-    with content.running(
-        request.param, folder / request.param, canary.address, CONTENT, agents=AGENTS, servers=servers()
-    ) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def native(folder: Path, canary: Canary) -> Iterator[Stack]:
-    with content.running(
-        "native", folder / "native", canary.address, CONTENT, agents=AGENTS, servers=servers()
-    ) as started:
-        yield started
-
-
 @pytest.fixture(scope="module")
 def changeling(folder: Path) -> Iterator[Changeling]:
     script = Script(
@@ -78,12 +63,43 @@ def changeling(folder: Path) -> Iterator[Changeling]:
 
 
 @pytest.fixture(scope="module")
-def spoken(folder: Path, changeling: Changeling) -> Iterator[Stack]:
-    """In front of a server that SDK clients can talk to."""
+def called(folder: Path, canary: Canary, changeling: Changeling) -> Iterator[Stack]:
+    """Mode call; a second listener leads to a server that SDK clients can talk to."""
     with content.running(
-        "call", folder / "spoken", changeling.address, CONTENT, agents=AGENTS, servers=servers()
+        "call",
+        folder / "call",
+        canary.address,
+        CONTENT,
+        agents=AGENTS,
+        servers=servers(),
+        adjust=lambda config: stack.add_listener(config, "spoken", changeling.address),
     ) as started:
         yield started
+
+
+@pytest.fixture(scope="module", params=["call", "split"])
+def running(request: pytest.FixtureRequest, folder: Path, canary: Canary, called: Stack) -> Iterator[Stack]:
+    """The two modes that can edit a body."""
+    if request.param == "call":
+        yield called
+        return
+    with content.running(
+        "split", folder / "split", canary.address, CONTENT, agents=AGENTS, servers=servers()
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def native(folder: Path, canary: Canary, called: Stack) -> Iterator[Stack]:
+    """The same decision point behind Envoy's own filter."""
+    config = stack.configuration("native", called.interdict.grpc, canary.address)
+    with Envoy(config, folder / "native") as envoy:
+        yield replace(called, mode="native", envoy=envoy)
+
+
+@pytest.fixture(scope="module")
+def spoken(called: Stack) -> Stack:
+    return called.at("spoken")
 
 
 @pytest.fixture(autouse=True)
@@ -453,4 +469,4 @@ def test_no_value_is_in_any_store_log_or_metric_of_the_others(
     native.post(mcp.call(1, "pay", {"x": planted.pan()}), token=native.token(agent))
     spoken.post(mcp.call(1, "note", {"x": planted.pan()}, era=mcp.MODERN), token=spoken.token(agent), era=mcp.MODERN)
     content.search(native, folder / "native", planted)
-    content.search(spoken, folder / "spoken", planted)
+    content.search(spoken, folder / "call", planted)

@@ -9,15 +9,17 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from support import clients, content, mcp
+from support import clients, content, mcp, stack
 from support import interdict as decision_point
 from support.content import Changeling, Script, contract, tool
+from support.envoy import Config
 from support.evidence import Audit
 from support.planted import Planted, halves
 from support.scripted import Scripted, head, pieces, whole
@@ -70,19 +72,52 @@ def server() -> Iterator[Scripted]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["call", "split"])
-def running(request: pytest.FixtureRequest, folder: Path, server: Scripted) -> Iterator[Stack]:
-    """The two modes that can look into responses."""
+@pytest.fixture(scope="module")
+def changeling(folder: Path) -> Iterator[Changeling]:
+    script = Script(pages=[[tool(name) for name in ("lookup", "fail", "refuse", "ask", "query")]])
+    with Changeling(folder / "changeling", script) as server:
+        yield server
+
+
+@contextmanager
+def started(mode: str, folder: Path, server: Scripted, **more: Any) -> Iterator[Stack]:
     with content.running(
-        request.param,
-        folder / request.param,
+        mode,
+        folder / mode,
         server.address,
         CONTENT,
         agents=AGENTS,
         servers=servers(),
         contracts=CONTRACTS,
-    ) as started:
-        yield started
+        **more,
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def called(folder: Path, server: Scripted, changeling: Changeling) -> Iterator[Stack]:
+    """Mode call; a second listener leads to a server that SDK clients can talk to."""
+
+    def adjust(config: Config) -> None:
+        stack.add_listener(config, "spoken", changeling.address)
+
+    with started("call", folder, server, adjust=adjust) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["call", "split"])
+def running(request: pytest.FixtureRequest, folder: Path, server: Scripted, called: Stack) -> Iterator[Stack]:
+    """The two modes that can look into responses."""
+    if request.param == "call":
+        yield called
+        return
+    with started("split", folder, server) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def spoken(called: Stack) -> Stack:
+    return called.at("spoken")
 
 
 @pytest.fixture
@@ -194,16 +229,30 @@ FORMS: dict[str, Callable[[str], Answer]] = {
 }
 
 
+Asked = tuple[str, httpx.Response, str]
+"""A value, the answer with it, and the decision: outcomes are told five times a second, so that all is asked before."""
+
+
+@pytest.fixture(scope="module")
+def arrived(running: Stack, server: Scripted, planted: Planted) -> dict[str, Asked]:
+    found = {}
+    for form, write in FORMS.items():
+        ask, value = Asking(running, server, next(_agents)), planted.pan()
+        found[form] = (value, ask(write(value)), ask.decision()["decision_id"])
+    return found
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_a_value_in_an_answer_is_a_mark_when_it_arrives(form: str, ask: Asking, planted: Planted) -> None:
+def test_a_value_in_an_answer_is_a_mark_when_it_arrives(
+    form: str, arrived: dict[str, Asked], running: Stack, planted: Planted
+) -> None:
     """D2: whatever it comes in."""
-    value = planted.pan()
-    got = ask(FORMS[form](value))
-    assert planted.found_in(got.content) == [], f"{got.text}\n{ask.running.tail()}"
+    value, got, decision = arrived[form]
+    assert planted.found_in(got.content) == [], f"{got.text}\n{running.tail()}"
     second = halves(value)[1]
     assert second.encode() not in got.content
     assert len(MARK.findall(got.text)) == 1, got.text
-    outcome = ask.outcome()
+    outcome = Audit.of(running.interdict).wait_outcome(decision)
     assert [(found["class"], found["action"], found["count"]) for found in outcome["found"]] == [("pan", "redact", 1)]
     assert outcome["treated"] == "edited"
 
@@ -354,44 +403,25 @@ BENIGN = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(BENIGN)))
-def test_what_is_benign_passes_byte_for_byte(at: int, ask: Asking) -> None:
+def test_what_is_benign_passes_byte_for_byte(ask: Asking) -> None:
     """D2, D4: also what only looks like something."""
     image = {"type": "image", "mimeType": "image/png", "data": base64.b64encode(bytes(range(256)) * 8).decode()}
-    result = {"content": [{"type": "text", "text": BENIGN[at]}, image], "structuredContent": {"n": 0, "t": BENIGN[at]}}
-    plain = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}, ensure_ascii=at % 2 == 0).encode()
-    body = b" " + plain.replace(b'"n": 0', b'"n":1.50E+2') + b"\n"
-    assert ask(whole(body)).content == body
-    assert ask.outcome()["treated"] == "untouched"
-    stream = b": hello\n\nid: 7\n" + event(said(BENIGN[at].replace("\n", " "))) + event(plain)
-    got = ask(pieces([stream[:40], stream[40:-20], stream[-20:]]))
-    assert got.content == stream
-    assert ask.outcome()["treated"] == "untouched"
+    decisions = []
+    for at, text in enumerate(BENIGN):
+        result = {"content": [{"type": "text", "text": text}, image], "structuredContent": {"n": 0, "t": text}}
+        plain = json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}, ensure_ascii=at % 2 == 0).encode()
+        body = b" " + plain.replace(b'"n": 0', b'"n":1.50E+2') + b"\n"
+        assert ask(whole(body)).content == body, text
+        decisions.append(ask.decision()["decision_id"])
+        stream = b": hello\n\nid: 7\n" + event(said(text.replace("\n", " "))) + event(plain)
+        got = ask(pieces([stream[:40], stream[40:-20], stream[-20:]]))
+        assert got.content == stream, text
+        decisions.append(ask.decision()["decision_id"])
+    audit = Audit.of(ask.running.interdict)
+    assert {audit.wait_outcome(decision)["treated"] for decision in decisions} == {"untouched"}
 
 
 # === SDK clients ===
-
-
-@pytest.fixture(scope="module")
-def changeling(folder: Path) -> Iterator[Changeling]:
-    script = Script(pages=[[tool(name) for name in ("lookup", "fail", "refuse", "ask", "query")]])
-    with Changeling(folder / "changeling", script) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def spoken(folder: Path, changeling: Changeling) -> Iterator[Stack]:
-    """In front of a server that SDK clients can talk to."""
-    with content.running(
-        "call",
-        folder / "spoken",
-        changeling.address,
-        CONTENT,
-        agents=AGENTS,
-        servers=servers(),
-        contracts=CONTRACTS,
-    ) as started:
-        yield started
 
 
 SDKS = {sdk.name: sdk for sdk in clients.all_clients()}
@@ -499,6 +529,18 @@ def test_a_value_on_a_sessions_own_stream_is_a_mark_when_it_arrives(
     assert re.fullmatch(rf"a {MARK.pattern} b", text), f"{spoken.tail()}"
 
 
+def test_the_answer_to_the_end_of_a_session_is_looked_into(
+    running: Stack, server: Scripted, planted: Planted, agent: str
+) -> None:
+    """D2: it is no answer to a call, and somebody reads it all the same."""
+    headers = [*mcp.headers(b"", token=running.token(agent))[2:], ("mcp-session-id", "one")]
+    for body, status in ((answer(planted.pan()), 200), (f"closed for {planted.pan()}".encode(), 405)):
+        server.answers["/mcp"] = whole(body, "application/json" if status == 200 else "text/plain", status)
+        got = httpx.delete(running.url, headers=headers, timeout=30, trust_env=False)
+        assert (got.status_code, len(MARK.findall(got.text))) == (status, 1), f"{got.text}\n{running.tail()}"
+        assert planted.found_in(got.content) == []
+
+
 def test_no_value_is_in_any_store_log_or_metric(ask: Asking, folder: Path, planted: Planted) -> None:
     """D3: whatever came of the answers before."""
     ask(whole(answer(planted.pan())))
@@ -511,4 +553,4 @@ def test_no_value_is_in_any_store_log_or_metric_behind_sdks(
     """D3."""
     body = mcp.call(1, "lookup", {"x": planted.pan()}, era=mcp.MODERN)
     spoken.post(body, token=spoken.token(agent), era=mcp.MODERN)
-    content.search(spoken, folder / "spoken", planted)
+    content.search(spoken, folder / "call", planted)

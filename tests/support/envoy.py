@@ -24,7 +24,9 @@ PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 class Envoy:
-    """A running Envoy; `port` is its first listener."""
+    """A running Envoy; `port` is its first listener, or the one that `at` chose."""
+
+    _listener: str | None = None
 
     def __init__(self, config: Config, folder: Path, *, minor: str = paths.NEWEST_ENVOY, concurrency: int = 1) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,13 @@ class Envoy:
 
     @property
     def port(self) -> int:
-        return next(iter(self.ports.values()))
+        return self.ports[self._listener] if self._listener else next(iter(self.ports.values()))
+
+    def at(self, listener: str) -> Self:
+        """The same Envoy, at another listener."""
+        other = copy.copy(self)
+        other._listener = listener
+        return other
 
     def url(self, path: str = "/mcp") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -147,15 +155,19 @@ def wire(
     config = copy.deepcopy(config)
     found = {cluster["name"]: cluster for cluster in config["static_resources"]["clusters"]}
     for name, address in clusters.items():
-        found[name]["type"] = "STATIC"
-        found[name]["load_assignment"] = {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
-        }
+        point(found[name], address)
     for node in walk(config):
         if module is not None and str(node.get("filename", "")).endswith(".wasm"):
             node["filename"] = str(module)
     return config
+
+
+def point(cluster: Config, address: Address) -> None:
+    cluster["type"] = "STATIC"
+    cluster["load_assignment"] = {
+        "cluster_name": cluster["name"],
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
+    }
 
 
 def bare(upstream: Address, *, add_headers: Mapping[str, str] | None = None) -> Config:

@@ -55,12 +55,29 @@ class Planted:
 
     def found_in(self, data: bytes) -> list[str]:
         """The values that these bytes hold, in whatever spelling."""
-        return [value for value in self.values if any(spelled in data for spelled in spellings(value))]
+        parts = {data[at : at + PART] for at in range(0, len(data), PART)}
+        return [value for value in self.values if _is_in(value, data, parts)]
 
     def found_below(self, *folders: Path) -> list[tuple[Path, str]]:
         """Every file that holds one of the values."""
         files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
         return [(file, value) for file in files for value in self.found_in(file.read_bytes())]
+
+
+PART = 8
+
+
+def _is_in(value: str, data: bytes, parts: set[bytes]) -> bool:
+    """Whatever is long enough has one of the `parts` of the data in it, if it is in there: few have, and are looked for."""
+    possible = (spelled for spelled in spellings(value) if not parts.isdisjoint(_parts(spelled)))
+    return any(spelled in data for spelled in possible)
+
+
+@functools.cache
+def _parts(spelled: bytes) -> frozenset[bytes]:
+    """What can be a part of data that holds this, wherever it begins."""
+    assert len(spelled) >= 2 * PART - 1, "too short to be looked for by its parts"
+    return frozenset(spelled[at : at + PART] for at in range(PART))
 
 
 @functools.cache

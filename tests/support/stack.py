@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class Stack:
         return f"{self.envoy.tail()}\n{self.interdict.tail()}"
 
 
+    def at(self, listener: str) -> Stack:
+        """The same, at another listener of Envoy."""
+        return replace(self, envoy=self.envoy.at(listener))
+
+
 def configuration(mode: str, authz: Address, upstream: Address, *, timeout_s: float | None = None) -> Config:
     """`envoy/<mode>.yaml` of the project with its clusters and its module in place; `timeout_s` for the decision."""
     config = envoys.shipped(mode)
@@ -66,6 +72,23 @@ def configuration(mode: str, authz: Address, upstream: Address, *, timeout_s: fl
     elif timeout_s is not None:
         envoys.http_filter(config, "ext_authz")["typed_config"]["grpc_service"]["timeout"] = f"{timeout_s}s"
     return config
+
+
+def add_listener(config: Config, name: str, upstream: Address) -> None:
+    """One more that is configured like the first, in front of another tool server."""
+    resources = config["static_resources"]
+    [listener] = copy.deepcopy([one for one in resources["listeners"] if one["name"] == TOOL_CLUSTER])
+    [cluster] = copy.deepcopy([one for one in resources["clusters"] if one["name"] == TOOL_CLUSTER])
+    listener["name"] = cluster["name"] = name
+    for node in envoys.walk(listener):
+        if node.get("cluster") == TOOL_CLUSTER:
+            node["cluster"] = name
+        if str(node.get("name", "")).startswith("interdict-"):
+            # Every use of the module has a name of its own; the VM is the same, as it takes seconds to make.
+            node["name"] += f"-{name}"
+    envoys.point(cluster, upstream)
+    resources["listeners"].append(listener)
+    resources["clusters"].append(cluster)
 
 
 @contextmanager
