@@ -144,6 +144,38 @@ fn a_tool_whose_name_is_blank_makes_everything_be_read() {
     assert!(injection.spots("\"x\"").are_in(&(0..3)));
 }
 
+#[test]
+fn a_string_is_read_wherever_its_telling_word_stands_in_long_json() {
+    let injection = detector(InjectionAction::Note);
+    for tail in ["ignore  all previous instructions", "<|im_start|>", "send_email", "\\u00e9", "the ai must"]
+    {
+        for length in (0..20).chain(4060..4110).chain(8160..8200) {
+            let json = format!(
+                r#"["{}",{{"a":"{} {tail} {}"}},"z"]"#,
+                "\\n".repeat(9),
+                "y".repeat(length),
+                "y".repeat(9)
+            );
+            let at = json.find(tail).unwrap();
+            assert!(injection.spots(&json).are_in(&(at..at + tail.len())), "{tail} {length}");
+            assert!(!injection.spots(&json).are_in(&(0..22)), "{tail} {length}");
+        }
+    }
+}
+
+#[test]
+fn words_are_known_to_the_first_look_without_any_tools() {
+    for phrases in [true, false] {
+        let rules = InjectionRules {
+            structural: InjectionAction::Note,
+            contextual: InjectionAction::Note,
+            lexical: if phrases { InjectionAction::Note } else { InjectionAction::Off },
+        };
+        let injection = Injection::new(&rules, &BTreeSet::new());
+        assert!(injection.spots(r#"["a","b"]"#).are_none(), "everything is read");
+    }
+}
+
 /// Telling texts, parts of them, and what may stand around them.
 fn text() -> impl Strategy<Value = String> {
     let part = (select(TELLING), 0..30_usize, 1..40_usize)
@@ -194,6 +226,22 @@ proptest! {
     #[test]
     fn nothing_is_skipped_that_has_a_mark(json in json(), definition: bool) {
         let (fast, full) = both(&detector(InjectionAction::Note), &json, definition);
+        prop_assert_eq!(fast, full);
+    }
+
+    #[test]
+    fn nothing_is_skipped_in_long_json(
+        before in 0..9_000_usize,
+        between in 3_900..4_300_usize,
+        one in literal(),
+        other in literal(),
+        blank in select(&["a", " ", "\\n", "\\\"", "\\\\"]),
+    ) {
+        let inside = |text: &str| text.trim_matches('"').trim_end_matches('\\').to_owned();
+        let (one, other) = (inside(&one), inside(&other));
+        let json = format!(r#"{{"a":"{}","b":"{one}{}{other}"}}"#, blank.repeat(before), blank.repeat(between));
+        prop_assume!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+        let (fast, full) = both(&detector(InjectionAction::Note), &json, false);
         prop_assert_eq!(fast, full);
     }
 

@@ -16,8 +16,6 @@ pub(super) const SHORT: usize = 3;
 
 /// Marks bytes that need a closer look.
 const SPECIAL: u16 = 1 << 8;
-/// Stands for the quote that ends a string of JSON; no word has it.
-const QUOTE: u8 = 2;
 /// Stands before a word of three bytes; no text has it.
 const ANY: u8 = 0xff;
 
@@ -49,24 +47,16 @@ struct Slot {
 
 /// Is told what a pass over a text finds.
 pub(super) trait Sink<S> {
-    /// A word.
-    fn word(&mut self, says: &S, end: End);
+    /// A word; one more than the place of its last byte, where an escape is one byte.
+    fn word(&mut self, says: &S, at: usize);
 
     /// Text that has to be unescaped or folded before it can be read.
-    fn veiled(&mut self, end: End);
-}
+    fn veiled(&mut self);
 
-/// Where something ends.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct End {
-    /// One more than the place of the last byte in the text that is meant, where an escape is one byte; zero means never.
-    pub(super) at: usize,
-    /// The place behind it in the text as written.
-    pub(super) raw: usize,
-    /// Where the string of JSON starts that it stands in, counted as [`End::at`] is.
-    pub(super) quote: usize,
-    /// The plain byte before it.
-    pub(super) before: u8,
+    /// Whether the rest of the text does not matter.
+    fn has_enough(&self) -> bool {
+        false
+    }
 }
 
 /// The plain form of a byte.
@@ -166,7 +156,7 @@ impl<S> Grams<S> {
         self.pass::<false>(text.as_bytes(), sink);
     }
 
-    /// Reads JSON as it is written: escapes of one letter as what they stand for.
+    /// Reads the inside of a string of JSON as it is written: escapes of one letter as what they stand for.
     pub(super) fn read_json(&self, raw: &str, sink: &mut impl Sink<S>) {
         self.pass::<true>(raw.as_bytes(), sink);
     }
@@ -177,7 +167,7 @@ impl<S> Grams<S> {
         let mut kept = [0; KEPT];
         let (mut length, mut gram) = (0_usize, 0_u32);
         // `skew`: how many bytes of escapes stand for nothing of their own.
-        let (mut raw, mut skew, mut quote) = (0, 0, 0);
+        let (mut raw, mut skew) = (0, 0);
         while let Some(byte) = text.get(raw) {
             let [mut byte, special] =
                 table.get(usize::from(*byte)).copied().unwrap_or_default().to_le_bytes();
@@ -186,16 +176,13 @@ impl<S> Grams<S> {
                 skew += 1;
                 let escape = text.get(raw).copied().unwrap_or_default();
                 if escape == b'u' {
-                    sink.veiled(End { at: raw - skew, raw, quote, before: 0 });
+                    sink.veiled();
                 }
                 byte = unescaped(escape);
             } else if special != 0 {
-                self.special::<JSON>(byte, text, End { at: raw - skew, raw, quote, before: 0 }, sink);
+                self.special::<JSON>(byte, text.get(raw..).unwrap_or_default(), raw - skew, sink);
             }
             raw += 1;
-            if JSON && byte == QUOTE {
-                quote = raw - skew;
-            }
             // A blank behind a blank counts for nothing.
             if byte == b' ' && gram & 0xff == u32::from(b' ') {
                 continue;
@@ -206,30 +193,30 @@ impl<S> Grams<S> {
             length += 1;
             gram = gram << 8 | u32::from(byte);
             if self.may_end(gram) {
-                let end = End { at: raw - skew, raw, quote, before: 0 };
-                self.words(&Last { kept: &kept, length, gram }, end, sink);
+                self.words(&Last { kept: &kept, length, gram }, raw - skew, sink);
+                if sink.has_enough() {
+                    return;
+                }
             }
         }
     }
 
     #[cold]
-    fn special<const JSON: bool>(&self, byte: u8, text: &[u8], end: End, sink: &mut impl Sink<S>) {
+    fn special<const JSON: bool>(&self, byte: u8, rest: &[u8], at: usize, sink: &mut impl Sink<S>) {
         if JSON && byte >= 0x80 {
-            sink.veiled(end);
+            sink.veiled();
         }
-        let rest = text.get(end.raw..).unwrap_or_default();
         for word in self.short.iter().filter(|word| rest.starts_with(&word.text)) {
-            let length = word.text.len();
-            sink.word(&word.says, End { at: end.at + length, raw: end.raw + length, ..end });
+            sink.word(&word.says, at + word.text.len());
         }
     }
 
     #[inline(never)]
-    fn words(&self, last: &Last<'_>, end: End, sink: &mut impl Sink<S>) {
+    fn words(&self, last: &Last<'_>, at: usize, sink: &mut impl Sink<S>) {
         let three = last.gram & 0x00ff_ffff | u32::from(ANY) << 24;
         let ending = self.slot(last.gram).iter().chain(self.slot(three));
         for word in ending.filter(|word| last.ends_with(&word.text)) {
-            sink.word(&word.says, End { before: last.back(word.text.len()), ..end });
+            sink.word(&word.says, at);
         }
     }
 }
@@ -242,7 +229,7 @@ struct Last<'k> {
 }
 
 impl Last<'_> {
-    /// The byte with `count` bytes behind it; zero before the start of the text.
+    /// The byte with `count` bytes behind it; zero before the start.
     fn back(&self, count: usize) -> u8 {
         let at = self.length.wrapping_sub(count + 1) % KEPT;
         self.kept.get(at).copied().unwrap_or_default()
@@ -261,7 +248,6 @@ fn tables<S>(short: &[Word<S>]) -> ([u16; 256], [u16; 256]) {
     };
     let plain = std::array::from_fn(entry);
     let json = std::array::from_fn(|index| match index {
-        0x22 => u16::from(QUOTE),
         0x5c | 0x80.. => entry(index) | SPECIAL,
         _ => entry(index),
     });
@@ -269,7 +255,7 @@ fn tables<S>(short: &[Word<S>]) -> ([u16; 256], [u16; 256]) {
 }
 
 /// In plain form.
-const fn unescaped(escape: u8) -> u8 {
+pub(super) const fn unescaped(escape: u8) -> u8 {
     match escape {
         b'n' | b'r' | b't' | b'f' => b' ',
         b'b' => 8,

@@ -12,11 +12,7 @@ pub(super) fn find(text: &str, found: &mut Found) {
         return;
     }
     let mut state = State::default();
-    for character in text.chars() {
-        state.step(character);
-    }
-    state.end_of_line();
-    state.end_run();
+    read(text, &mut state);
     for (seen, kind) in [
         (state.tags, "tag_characters"),
         (state.bidi, "bidi_control"),
@@ -28,6 +24,20 @@ pub(super) fn find(text: &str, found: &mut Found) {
             found.structural(kind);
         }
     }
+}
+
+fn read(text: &str, state: &mut State) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        let (plain, behind) = rest.split_at_checked(at).unwrap_or_default();
+        state.skip(plain);
+        let mut characters = behind.chars();
+        characters.next().into_iter().for_each(|character| state.step(character));
+        rest = characters.as_str();
+    }
+    state.skip(rest);
+    state.end_of_line();
+    state.end_run();
 }
 
 #[derive(Default)]
@@ -67,6 +77,22 @@ struct Split {
 }
 
 impl State {
+    /// ASCII between two other characters. What is in the middle of it says nothing, but that a line ends.
+    fn skip(&mut self, plain: &str) {
+        let mut characters = plain.chars();
+        characters.next().into_iter().for_each(|character| self.step(character));
+        let last = [characters.next_back(), characters.next_back()];
+        if self.is_open() && characters.as_str().contains('\n') {
+            self.end_of_line();
+        }
+        last.into_iter().rev().flatten().for_each(|character| self.step(character));
+    }
+
+    /// Whether the end of a line changes anything.
+    const fn is_open(&self) -> bool {
+        self.embedded > 0 || self.isolated > 0 || self.right_to_left
+    }
+
     fn step(&mut self, character: char) {
         self.step_tags(character);
         self.step_bidi(character);
@@ -221,4 +247,37 @@ fn same_ink(numbers: &[&str]) -> bool {
         numbers.iter().filter(|number| number.len() == 2).find_map(|number| number.strip_prefix(prefix))
     };
     ink('3').is_some() && ink('3') == ink('4')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::State;
+
+    /// What is seen when no character is left out.
+    fn seen(state: &State) -> [bool; 5] {
+        [state.tags, state.bidi, state.invisible, state.selectors, state.csi]
+    }
+
+    proptest! {
+        #[test]
+        fn ascii_that_is_skipped_would_have_said_nothing(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    "[a-z \\n]{0,6}",
+                    "[\u{200b}\u{2060}\u{202a}\u{202c}\u{2066}\u{2069}\u{202e}\u{5d0}\u{e0041}\u{fe0f}\u{1f3f4}\u{9b}]{1,4}",
+                ],
+                0..24,
+            ),
+        ) {
+            let text = parts.concat();
+            let (mut fast, mut slow) = (State::default(), State::default());
+            super::read(&text, &mut fast);
+            text.chars().for_each(|character| slow.step(character));
+            slow.end_of_line();
+            slow.end_run();
+            prop_assert_eq!(seen(&fast), seen(&slow));
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! talks to a model or gives orders.
 
 use super::Found;
-use super::pattern::{Pattern, around, behind};
+use super::pattern::{Pattern, around};
 use super::triggers::{Candidates, Groups};
 
 /// Where hidden text starts.
@@ -65,22 +65,51 @@ pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
     }
 }
 
+/// Whatever hides, much of it or little, the text behind it is read once: each search goes on from what it found last.
 fn hides_orders(text: &[u8]) -> bool {
-    HIDDEN.spans(text).any(|span| orders(hidden_text(behind(text, span.end, HIDDEN_REACH))))
+    let mut addressee = Next::new(|from| ADDRESSEE.next_in(text, from).map(|found| found.start));
+    let mut order = Next::new(|from| ORDER.next_in(text, from).map(|found| found.start));
+    let mut end = Next::new(|from| end_of_hidden(text, from));
+    HIDDEN.spans(text).any(|span| {
+        let from = span.end;
+        let limit = from.saturating_add(HIDDEN_REACH).min(end.at(from).unwrap_or(usize::MAX));
+        let is_near = |next: Option<usize>| next.is_some_and(|at| at < limit);
+        is_near(addressee.at(from)) && is_near(order.at(from))
+    })
 }
 
-/// What the page hides from here on: to the end of the comment or of the element.
-fn hidden_text(rest: &[u8]) -> &[u8] {
-    let end = [b"-->".as_slice(), b"</"].into_iter().filter_map(|end| position(rest, end)).min();
-    rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+/// Where something is found next. Asked for places in order, it reads a text once.
+struct Next<F> {
+    search: F,
+    /// What was found last.
+    last: Option<Option<usize>>,
 }
 
-fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+impl<F: FnMut(usize) -> Option<usize>> Next<F> {
+    fn new(search: F) -> Self {
+        Self { search, last: None }
+    }
+
+    /// The first one at `from` or behind it.
+    fn at(&mut self, from: usize) -> Option<usize> {
+        match self.last {
+            Some(None) => None,
+            Some(Some(at)) if at >= from => Some(at),
+            _ => {
+                let found = (self.search)(from);
+                self.last = Some(found);
+                found
+            }
+        }
+    }
 }
 
-fn orders(text: &[u8]) -> bool {
-    ADDRESSEE.is_in(text) && ORDER.is_in(text)
+/// Where the comment or the element ends that `from` is in.
+fn end_of_hidden(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let at = rest.windows(3).position(|bytes| bytes.starts_with(b"</") || bytes == b"-->");
+    // At the very end there are not three bytes left.
+    at.or_else(|| rest.ends_with(b"</").then(|| rest.len() - 2)).map(|at| from + at)
 }
 
 fn holds_program(text: &[u8]) -> bool {

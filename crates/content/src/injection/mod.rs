@@ -31,6 +31,7 @@ mod hidden;
 mod lexical;
 mod markup;
 mod pattern;
+mod sieve;
 mod template;
 mod triggers;
 mod walk;

@@ -29,6 +29,11 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
+    /// The first match from `from` on; what is before it is looked at as well.
+    pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        self.regex()?.find_at(text, from).map(|found| found.range())
+    }
+
     /// Where the matches stand, one after the other.
     pub(super) fn spans<'t>(&self, text: &'t [u8]) -> impl Iterator<Item = Range<usize>> + use<'_, 't> {
         self.regex().into_iter().flat_map(|regex| regex.find_iter(text).map(|found| found.range()))

@@ -1,11 +1,11 @@
 //! One pass over a text that says which detectors are worth running, and where. Almost all honest text ends here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::fold::fold;
-use super::grams::{End, Grams, Sink, plain_word};
+use super::grams::{Grams, Sink, plain_word};
 use super::lexical::FOREIGN;
 use super::words::{Need, WORDS};
 
@@ -121,6 +121,18 @@ pub(super) fn words(phrases: bool) -> BTreeMap<Vec<u8>, Says> {
     words
 }
 
+/// Detectors of which the second words are rarer than the first ones.
+const BY_SECOND: Groups = Groups::PERMISSION.union(Groups::ROLE);
+
+/// Words of which one stands in every text that calls for a detector.
+pub(super) fn telling(phrases: bool) -> BTreeSet<Vec<u8>> {
+    let is_telling = |says: &Says| {
+        let one = Says { first: says.first.without(BY_SECOND), second: says.second.both(BY_SECOND), ..*says };
+        !one.is_nothing()
+    };
+    words(phrases).into_iter().filter(|(_, says)| is_telling(says)).map(|(word, _)| word).collect()
+}
+
 fn table() -> &'static Grams<Says> {
     static TABLE: OnceLock<Grams<Says>> = OnceLock::new();
     TABLE.get_or_init(|| Grams::new(words(true).into_iter()))
@@ -134,25 +146,51 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The detectors that are worth running, now that a word says so at `at`; words up to `since` are of another text.
-    /// Places are one more than those of the last byte, so that zero means never.
-    fn note(&mut self, says: Says, at: usize, since: usize) -> Groups {
+    /// The detectors that are worth running, now that a word says so at `at`. Places are one more than those of the last
+    /// byte, so that zero means never.
+    fn note(&mut self, says: Says, at: usize) -> Groups {
         let mut now = says.one;
         for index in says.first.indices() {
             set(&mut self.first, index, at);
-            now = now.union(near(&self.second, index, at, since));
+            now = now.union(near(&self.second, index, at));
         }
         for index in says.second.indices() {
             set(&mut self.second, index, at);
-            now = now.union(near(&self.first, index, at, since));
+            now = now.union(near(&self.first, index, at));
         }
         now
     }
+}
 
-    /// Whether any detector is worth running.
-    pub(super) fn tell(&mut self, says: Says, at: usize, since: usize) -> bool {
-        self.note(says, at, since) != Groups::default()
+/// Whether a part of JSON calls for a detector.
+#[derive(Debug, Default)]
+struct Call {
+    places: Places,
+    without: Groups,
+    is_called: bool,
+}
+
+impl Sink<Says> for Call {
+    fn word(&mut self, says: &Says, at: usize) {
+        let now = self.places.note(*says, at);
+        self.is_called |= now.without(self.without) != Groups::default();
     }
+
+    fn veiled(&mut self) {
+        self.is_called = true;
+    }
+
+    fn has_enough(&self) -> bool {
+        self.is_called
+    }
+}
+
+/// Whether the inside of a string of JSON, as it is written, calls for a detector; for one of phrases only with `phrases`.
+pub(super) fn tells(inside: &str, phrases: bool) -> bool {
+    let without = if phrases { Groups::default() } else { Groups::LEXICAL };
+    let mut call = Call { without, ..Call::default() };
+    table().read_json(inside, &mut call);
+    call.is_called
 }
 
 /// Where which detectors are worth running.
@@ -197,24 +235,24 @@ fn set(places: &mut [usize; KINDS], index: usize, at: usize) {
     }
 }
 
-/// The group of `index`, if one of its words stood at most [`NEAR`] bytes before `at`, and behind `since`.
-fn near(places: &[usize; KINDS], index: usize, at: usize, since: usize) -> Groups {
+/// The group of `index`, if one of its words stood at most [`NEAR`] bytes before `at`.
+fn near(places: &[usize; KINDS], index: usize, at: usize) -> Groups {
     match places.get(index) {
-        Some(place) if *place > since && at.saturating_sub(*place) <= NEAR => Groups(1 << index),
+        Some(place) if *place > 0 && at.saturating_sub(*place) <= NEAR => Groups(1 << index),
         _ => Groups::default(),
     }
 }
 
 impl Sink<Says> for Candidates {
-    fn word(&mut self, says: &Says, end: End) {
-        let now = self.places.note(*says, end.at, 0);
+    fn word(&mut self, says: &Says, at: usize) {
+        let now = self.places.note(*says, at);
         self.found = self.found.union(now);
         for index in now.indices() {
-            self.extend(index, end.at);
+            self.extend(index, at);
         }
     }
 
-    fn veiled(&mut self, _: End) {}
+    fn veiled(&mut self) {}
 }
 
 /// The candidates in `text`, any blanks counting as one.
@@ -231,7 +269,7 @@ mod tests {
     use aho_corasick::{Anchored, MatchKind};
     use proptest::prelude::*;
 
-    use super::super::grams::{End, LONGEST, Sink as _};
+    use super::super::grams::{LONGEST, Sink as _};
     use super::{Candidates, Says, scan, words};
 
     /// What [`scan`] says, by an automaton that reads every byte.
@@ -255,7 +293,7 @@ mod tests {
             if automaton.is_match(state) {
                 for index in 0..automaton.match_len(state) {
                     let word = automaton.match_pattern(state, index).as_usize();
-                    candidates.word(&says[word], End { at: at + 1, ..End::default() });
+                    candidates.word(&says[word], at + 1);
                 }
             }
         }

@@ -210,12 +210,16 @@ pub(super) const WORDS: &[(Need, &str)] = &[
     (
         Need::One(Groups::TEMPLATE),
         concat!(
-            "<|;[inst];[/inst];<<sys;</s>; human:; assistant:;_of_turn>;[system_prompt];",
+            "<|im_;<|end;<|start;<|begin;<| begin;<| end;<|eo;<|python_tag;<|system;<|user;<|assistant;<|human;<|bot;<|tool;",
+            "<|channel;<|message;<|return;<|constrain;<|call;<|sep;<|pad;<|bos;<|fim_;<|header_;<|turn_;[inst];[/inst];<<sys;</s>; human:; assistant:;_of_turn>;[system_prompt];",
             "[available_tools];[tool_results];### instruction;### response;<bos>;<eos>",
         ),
     ),
     (Need::One(Groups::MARKUP), "<!--;style=;<style; hidden;aria-hidden;\\color;color:"),
-    (Need::One(Groups::LINK), "](;]:;<img;data:text/;data:application/;data:image/svg;javascript:;vbscript:"),
+    (
+        Need::One(Groups::LINK),
+        "](http;](<http;]( http;]( <http;]:http;]: http;<img;data:text/;data:application/;data:image/svg;javascript:;vbscript:",
+    ),
     (Need::One(Groups::ESCAPE), "\u{1b}"),
     (
         Need::One(Groups::PATH),
