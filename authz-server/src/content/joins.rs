@@ -1,16 +1,16 @@
-//! Values that are split over two calls: the end of an argument's last text and the beginning of this one are scanned
+//! Values that are split over calls: the ends of an argument's last texts and the beginning of this one are scanned
 //! together.
 
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use interdict_content::engine::Engine;
 use interdict_content::finding::{Finding, SessionKey};
 use interdict_content::profile::Action;
+use interdict_content::tail::{MOST_PARTS, Tail};
 use interdict_mcp::json::Value;
 
-use super::session::{MAX_TAILS, Place, Sessions, Tail};
+use super::session::{MAX_TAILS, Place, Sessions};
 use super::strings;
 
 /// What the texts of a call continue, and what they leave behind.
@@ -37,16 +37,21 @@ pub(super) fn look(
     strings::walk(arguments, &mut path, &mut |path, value| {
         let text = value.as_str().unwrap_or_default();
         let place = KEYS.hash_one((server, tool, path));
-        let whole = KEYS.hash_one(&*text);
         let before = sessions.tail(key, place).unwrap_or_default();
-        if !text.is_empty() && before.whole != whole {
-            if !before.text.is_empty() {
-                joined.join(&before.text, &text, value, path, (engine, key));
-            }
-            let both = format!("{}{text}", before.text);
-            let keep = both.ceil_char_boundary(both.len().saturating_sub(engine.tail()));
-            let end = both.get(keep..).unwrap_or_default().to_owned();
-            joined.tails.push((place, Tail { text: end, whole }));
+        let across = before.across(&text, MOST_PARTS, engine, key);
+        joined.incomplete |= across.incomplete;
+        // Where the text stands in the body as it is, byte for byte, its part of a value does too.
+        let plain = value.raw().len() == text.len() + 2;
+        let inside = value.span().start + 1;
+        joined.findings.extend(across.findings.into_iter().map(|found| {
+            let span =
+                found.span.clone().filter(|_| plain).map(|span| inside + span.start..inside + span.end);
+            // Half a value cannot be turned back.
+            let action = if found.action == Action::Tokenise { Action::Redact } else { found.action };
+            Finding { span, action, path: path.to_owned(), ..found }
+        }));
+        if !text.is_empty() {
+            joined.tails.push((place, before.with(&text, engine.tail())));
         }
         left = left.saturating_sub(1);
         left > 0
@@ -54,56 +59,49 @@ pub(super) fn look(
     joined
 }
 
-/// Values that are whole on one side of the border: what seems to cross it there is the end of one text and the beginning
-/// of another, and no value.
-struct Whole(Vec<(Arc<str>, Range<usize>)>);
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-impl Whole {
-    fn of(before: &str, head: &str, (engine, key): (&Engine, &SessionKey)) -> Self {
-        let spans = |text: &str, offset: usize| {
-            let found = engine.scan_text(text, key).findings.into_iter();
-            let moved = move |span: Range<usize>| span.start + offset..span.end + offset;
-            found.filter_map(move |found| Some((found.class, moved(found.span?)))).collect::<Vec<_>>()
-        };
-        Self([spans(before, 0), spans(head, before.len())].concat())
+    use interdict_content::profile::Profile;
+    use interdict_mcp::json::{Document, Limits};
+
+    use super::super::session::Lesson;
+    use super::*;
+
+    const KEY: SessionKey = SessionKey::new([1; 32]);
+
+    /// What is redacted in each of some calls.
+    fn redacted(texts: &[&str]) -> Vec<String> {
+        let classes = BTreeMap::from([("card".to_owned(), Action::Redact)]);
+        let profile =
+            Profile { v: 1, classes, regions: vec![], patterns: vec![], exact: vec![], injection: None };
+        let (engine, sessions) = (Engine::new(&profile).unwrap(), Sessions::default());
+        let mut parts = Vec::new();
+        for text in texts {
+            let json = format!(r#"{{"to":"x","text":"{text}"}}"#);
+            let document = Document::parse(json.as_bytes(), &Limits::default()).unwrap();
+            let joined = look(document.root(), ("files", "write"), (&engine, &KEY), &sessions);
+            assert!(!joined.incomplete);
+            parts.extend(
+                joined.findings.iter().map(|found| json.get(found.span.clone().unwrap()).unwrap().to_owned()),
+            );
+            sessions.learn(&KEY, Lesson { marks: Vec::new(), tails: joined.tails });
+        }
+        parts
     }
 
-    fn has_part_of(&self, found: &Finding) -> bool {
-        let Some(span) = &found.span else { return false };
-        let shares = |own: &Range<usize>| own.start < span.end && span.start < own.end;
-        self.0.iter().any(|(class, own)| *class == found.class && shares(own))
+    /// Attack: something in a call of its own, before the call with the first half.
+    #[test]
+    fn the_second_half_of_a_value_is_found_whatever_was_sent_before_the_first() {
+        assert_eq!(redacted(&["41111111", "11111111 ok"]), ["11111111"]);
+        assert_eq!(redacted(&["9", "41111111", "11111111 ok"]), ["11111111"]);
+        assert_eq!(redacted(&["12345678901234567890", "4929", "9", "1288 4991", "2034"]), [""; 0]);
+        assert_eq!(redacted(&["12345678901234567890", "4929", "1288", "4991", "2034"]), ["2034"]);
     }
-}
 
-impl Joined {
-    fn join(
-        &mut self,
-        before: &str,
-        text: &str,
-        value: Value<'_>,
-        path: &str,
-        (engine, key): (&Engine, &SessionKey),
-    ) {
-        let head = text.get(..text.floor_char_boundary(engine.tail())).unwrap_or_default();
-        let scan = engine.scan_text(&format!("{before}{head}"), key);
-        self.incomplete |= scan.incomplete;
-        let border = before.len();
-        let crosses = |span: &Range<usize>| span.start < border && border < span.end;
-        let crossing: Vec<_> =
-            scan.findings.into_iter().filter(|found| found.span.as_ref().is_some_and(crosses)).collect();
-        if crossing.is_empty() {
-            return;
-        }
-        let whole = Whole::of(before, head, (engine, key));
-        for found in crossing.into_iter().filter(|found| !whole.has_part_of(found)) {
-            let Some(span) = found.span.clone() else { continue };
-            // Where the text stands in the body as it is, byte for byte, its part of the value does too.
-            let plain = value.raw().len() == text.len() + 2;
-            let inside = value.span().start + 1;
-            let span = plain.then(|| inside..inside + (span.end - border));
-            // Half a value cannot be turned back.
-            let action = if found.action == Action::Tokenise { Action::Redact } else { found.action };
-            self.findings.push(Finding { span, action, path: path.to_owned(), ..found });
-        }
+    #[test]
+    fn the_same_call_again_and_again_holds_no_value() {
+        assert_eq!(redacted(&["42424242"; 9]), [""; 0]);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use interdict_content::finding::SessionKey;
+use interdict_content::tail::Tail;
 use interdict_policy::HOSTILE;
 use moka::sync::Cache;
 
@@ -33,15 +34,6 @@ pub(super) type Mark = [u8; 16];
 
 /// Which text of which tool: the same argument of two calls has the same.
 pub(super) type Place = u64;
-
-/// The end of a text that went to a server.
-#[derive(Clone, Default)]
-pub(super) struct Tail {
-    /// At most 256 bytes.
-    pub(super) text: String,
-    /// Hash of the whole text: a call that is repeated is not a value that goes on.
-    pub(super) whole: u64,
-}
 
 /// What one session sent.
 #[derive(Default)]
@@ -143,7 +135,7 @@ impl Sessions {
         lasting.map(|_| HOSTILE.to_owned()).into_iter().collect()
     }
 
-    /// The end of the last text at a place.
+    /// The ends of the last texts at a place.
     pub(super) fn tail(&self, key: &SessionKey, place: Place) -> Option<Tail> {
         self.of(key).and_then(|state| locked(&state).tails.get(&place).cloned())
     }
@@ -224,7 +216,7 @@ mod tests {
     #[test]
     fn the_oldest_ends_of_texts_are_forgotten() {
         let sessions = Sessions::default();
-        let tail = || Tail { text: "x".to_owned(), whole: 1 };
+        let tail = || Tail::default().with("x", 256);
         for place in 0..1_000 {
             sessions.learn(&KEY, Lesson { marks: Vec::new(), tails: vec![(place, tail())] });
         }

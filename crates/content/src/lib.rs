@@ -17,5 +17,6 @@ pub mod response;
 pub mod rows;
 pub mod rules;
 pub mod schema;
+pub mod tail;
 mod texts;
 mod view;

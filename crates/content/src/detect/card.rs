@@ -156,8 +156,7 @@ pub(crate) fn find(cluster: &Cluster<'_>, found: &mut Found) {
 /// Looks for a card whose first group is `first`, with something else than an ordinary separator between the groups. Groups
 /// of other sizes than those of printed numbers need a word that says what they are.
 pub(crate) fn find_row(text: &Text<'_>, first: &Range<usize>, found: &mut Found) {
-    let sized = matches!(first.len(), 1 | 4 | 6 | 8);
-    let Some(groups) = sized.then(|| row::collect(text, first)).flatten() else { return };
+    let Some(groups) = row::collect(text, first) else { return };
     let total: usize = groups.iter().map(ExactSizeIterator::len).sum();
     if !(12..=19).contains(&total) {
         return;

@@ -229,7 +229,8 @@ impl Pass<'_> {
             self.done.digits = at;
             self.cluster(text);
             if self.detectors.wants(Builtin::PAN) {
-                self.groups.iter().for_each(|group| card::find_row(text, group, self.found));
+                let starts = self.groups.iter().filter(|group| row::may_start(text, group));
+                starts.for_each(|group| card::find_row(text, group, self.found));
             }
         }
     }

@@ -10,26 +10,25 @@ const GAP: usize = 8;
 /// Most groups; a card's number has at most 19 digits.
 const GROUPS: usize = 20;
 
-/// Whether a row may start with the group of digits `first`: what stands behind it is no letter and not one ordinary separator
-/// (groups with those are clusters), and the group behind that is such a one as may follow.
+/// Whether a row may start with the group of digits `first`: it has such a size, and what stands behind it is no letter and
+/// not one ordinary separator (groups with those are clusters).
 #[inline]
-fn may_start(text: &Text<'_>, first: &Range<usize>) -> Option<usize> {
+pub(crate) fn may_start(text: &Text<'_>, first: &Range<usize>) -> bool {
     let (byte, next) = (text.byte(first.end), text.byte(first.end + 1));
-    if byte.is_ascii_alphanumeric() || byte == 0 || (is_separator(byte) && next.is_ascii_digit()) {
-        return None;
-    }
-    let next = text.run(first.end, GAP + 1, |byte| !byte.is_ascii_digit());
-    let digits = text.run(next, GROUPS, |byte| byte.is_ascii_digit()) - next;
-    let fits =
-        next - first.end <= GAP && (digits == first.len() || (first.len() > 2 && digits > first.len()));
-    fits.then_some(next)
+    matches!(first.len(), 1 | 4 | 6 | 8)
+        && byte != 0
+        && !byte.is_ascii_alphanumeric()
+        && !(is_separator(byte) && next.is_ascii_digit())
 }
 
 /// The row that starts with the group of digits `first`, all of it. `None` where the row started before, goes on for long,
 /// or touches a letter.
-#[inline]
 pub(crate) fn collect(text: &Text<'_>, first: &Range<usize>) -> Option<Vec<Range<usize>>> {
-    may_start(text, first).and_then(|next| groups(text, first, next))
+    let next = text.run(first.end, GAP + 1, |byte| !byte.is_ascii_digit());
+    let digits = text.run(next, GROUPS, |byte| byte.is_ascii_digit()) - next;
+    let fits =
+        next - first.end <= GAP && (digits == first.len() || (first.len() > 2 && digits > first.len()));
+    fits.then(|| groups(text, first, next)).flatten()
 }
 
 fn groups(text: &Text<'_>, first: &Range<usize>, next: usize) -> Option<Vec<Range<usize>>> {

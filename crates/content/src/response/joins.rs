@@ -11,61 +11,44 @@ use interdict_mcp::edit::{Edit, replace_string};
 use interdict_mcp::json::{Kind, Value};
 
 use super::stage::{HANDED_BACK, is_replaced};
-use crate::finding::Finding;
-use crate::redact::redact;
+use crate::engine::{Engine, Scan};
+use crate::finding::{Finding, SessionKey};
+use crate::redact::mark_text;
+use crate::tail::{MOST_PARTS, Tail};
 
 /// Texts of an event whose ends are kept, beside its last and its longest one.
 const MOST_KEPT: usize = 32;
 /// Texts of an event that are read together with what was kept.
 const MOST_JOINED: usize = 256;
-/// Bytes of a later text that are read together with the end of an earlier one.
-const HEAD: usize = 1024;
+/// The first of them, for which reading begins at every part of what was kept at their place.
+const MOST_FROM_PARTS: usize = 16;
 
 /// The ends of the texts of earlier events.
 #[derive(Debug)]
 pub(super) struct Tails {
     length: usize,
     /// By place; the one used last is at the end.
-    kept: Vec<(u64, Text)>,
+    kept: Vec<(u64, Tail)>,
     /// Places of the last and of the longest text of the last event that had one.
     open: Vec<u64>,
 }
 
-/// Some text, never shown.
-struct Text(String);
-
-impl std::fmt::Debug for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-/// An end and a beginning.
+/// A text that goes on with something that began earlier.
 pub(super) struct Join<'d> {
-    text: String,
-    border: usize,
     leaf: Value<'d>,
     whole: Cow<'d, str>,
+    /// What began earlier; spans are those of the parts in this text.
+    pub(super) scan: Scan,
 }
 
 impl Join<'_> {
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether a finding reaches from the one into the other.
-    pub(super) fn is_across(&self, finding: &Finding) -> bool {
-        finding.span.as_ref().is_none_or(|span| span.start < self.border && self.border < span.end)
-    }
-
-    /// Puts a mark in the place of what is replaced in the later text.
-    pub(super) fn edit(&self, findings: &[Finding]) -> Option<Edit> {
-        let replaced: Vec<Finding> = findings.iter().filter(|one| is_replaced(one)).cloned().collect();
-        let end = replaced.iter().filter_map(|one| one.span.as_ref()).map(|span| span.end).max()?;
-        let marks = redact(&replaced).ok()?;
-        let rest = self.whole.get(end.checked_sub(self.border)?..).unwrap_or_default();
-        let mark = marks.first().map_or("", |mark| mark.text.as_str());
-        Some(replace_string(self.leaf, &format!("{mark}{rest}")))
+    /// Puts a mark in the place of what is replaced in the text.
+    pub(super) fn edit(&self) -> Option<Edit> {
+        let replaced = self.scan.findings.iter().filter(|one| is_replaced(one));
+        let end = |one: &&Finding| one.span.as_ref().map_or(0, |span| span.end);
+        let longest = replaced.max_by_key(end)?;
+        let rest = self.whole.get(end(&longest)..).unwrap_or_default();
+        Some(replace_string(self.leaf, &format!("{}{rest}", mark_text(longest))))
     }
 }
 
@@ -74,30 +57,29 @@ impl Tails {
         Self { length, kept: Vec::new(), open: Vec::new() }
     }
 
-    /// Everything in a message that has to be read together with something earlier.
-    pub(super) fn joins<'d>(&self, message: Value<'d>) -> Vec<Join<'d>> {
+    /// Everything in a message that goes on with something earlier.
+    pub(super) fn joins<'d>(&self, message: Value<'d>, engine: &Engine, key: &SessionKey) -> Vec<Join<'d>> {
         if self.kept.is_empty() {
             return Vec::new();
         }
         let mut joins = Vec::new();
-        for (place, leaf) in texts(message).into_iter().take(MOST_JOINED) {
-            let Some(whole) = leaf.as_str().filter(|text| !text.is_empty()) else { continue };
-            let others = self.open.iter().copied().filter(|open| *open != place);
-            for tail in std::iter::once(place).chain(others).filter_map(|place| self.at(place)) {
-                let head = prefix(&whole, HEAD);
-                joins.push(Join {
-                    text: format!("{tail}{head}"),
-                    border: tail.len(),
-                    leaf,
-                    whole: whole.clone(),
-                });
+        for (at, (place, leaf)) in texts(message).into_iter().take(MOST_JOINED).enumerate() {
+            let Some(whole) = leaf.as_str() else { continue };
+            let parts = if at < MOST_FROM_PARTS { MOST_PARTS } else { 0 };
+            let others = self.open.iter().filter(|open| **open != place).map(|open| (*open, 0));
+            for (place, parts) in std::iter::once((place, parts)).chain(others) {
+                let Some(tail) = self.at(place) else { continue };
+                let scan = tail.across(&whole, parts, engine, key);
+                if scan.incomplete || !scan.findings.is_empty() {
+                    joins.push(Join { leaf, whole: whole.clone(), scan });
+                }
             }
         }
         joins
     }
 
-    fn at(&self, place: u64) -> Option<&str> {
-        self.kept.iter().find(|(kept, _)| *kept == place).map(|(_, text)| text.0.as_str())
+    fn at(&self, place: u64) -> Option<&Tail> {
+        self.kept.iter().find(|(kept, _)| *kept == place).map(|(_, tail)| tail)
     }
 
     /// Keeps the ends of the texts of a message.
@@ -122,16 +104,11 @@ impl Tails {
 
     fn keep(&mut self, place: u64, leaf: Value<'_>) {
         let Some(text) = leaf.as_str() else { return };
-        let before = self.kept.iter().position(|(kept, _)| *kept == place).map(|at| self.kept.remove(at).1.0);
-        // Several short texts in a row may hold one value.
-        let joined = match before {
-            Some(before) if text.len() < self.length => Cow::Owned(before + &text),
-            _ => text,
-        };
+        let before = self.kept.iter().position(|(kept, _)| *kept == place).map(|at| self.kept.remove(at).1);
         if self.kept.len() > 2 * MOST_KEPT {
             self.kept.remove(0);
         }
-        self.kept.push((place, Text(suffix(&joined, self.length).to_owned())));
+        self.kept.push((place, before.unwrap_or_default().with(&text, self.length)));
     }
 }
 
@@ -177,20 +154,4 @@ fn step(place: u64, part: &impl Hash) -> u64 {
     place.hash(&mut hasher);
     part.hash(&mut hasher);
     hasher.finish()
-}
-
-fn prefix(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
-fn suffix(text: &str, most: usize) -> &str {
-    let mut start = text.len().saturating_sub(most);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text.get(start..).unwrap_or_default()
 }

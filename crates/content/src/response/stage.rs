@@ -151,14 +151,9 @@ impl<'t> Pass<'t> {
             return Ok(Vec::new());
         };
         let mut edits = Vec::new();
-        for join in tails.joins(root) {
-            let scan = detectors.engine().scan_text(join.text(), &self.rules.key);
-            let across = Scan {
-                findings: scan.findings.into_iter().filter(|finding| join.is_across(finding)).collect(),
-                incomplete: scan.incomplete,
-            };
-            judge(&across, self.report)?;
-            if let Some(edit) = join.edit(&across.findings) {
+        for join in tails.joins(root, detectors.engine(), &self.rules.key) {
+            judge(&join.scan, self.report)?;
+            if let Some(edit) = join.edit() {
                 keep_larger(&mut edits, edit);
             }
         }

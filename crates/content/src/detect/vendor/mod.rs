@@ -76,15 +76,26 @@ fn start_of(text: &Text<'_>, word: usize) -> usize {
 fn fits(format: &Format, value: &str, text: &Text<'_>, at: usize) -> bool {
     let body = value.get(format.prefix.len()..).unwrap_or_default();
     match format.check {
-        Check::Entropy(tenths) => entropy(body) * 10.0 >= f64::from(tenths) && !is_example(value),
+        Check::Entropy(tenths) => entropy(body) * 10.0 >= f64::from(tenths) && !is_example(body),
         Check::Crc => checksum::fits(body),
         Check::Near(words) => text.near(at, words) && entropy(body) >= 2.5,
     }
 }
 
-/// Keys of vendors' documentation.
+/// Fewest characters in which something secret can be.
+const LEAST_SECRET: usize = 16;
+
+/// Keys of documentation: little is left of them without `EXAMPLE` and without characters in a row that are the same or
+/// follow each other. A real key to which somebody glued such a thing is still there.
 fn is_example(value: &str) -> bool {
-    value.contains("EXAMPLE") || value.contains("xxxxxxxx") || value.contains("XXXXXXXX")
+    let rest: usize = value.split("EXAMPLE").map(|part| outside_of_rows(part.as_bytes())).sum();
+    rest < LEAST_SECRET && rest < value.len()
+}
+
+/// How many characters are in no row of four or more.
+fn outside_of_rows(bytes: &[u8]) -> usize {
+    let goes_on = |first: &u8, second: &u8| first == second || first.checked_add(1) == Some(*second);
+    bytes.chunk_by(goes_on).map(<[u8]>::len).filter(|length| *length < 4).sum()
 }
 
 /// Looks for keys that are told by what stands around a long word.

@@ -65,6 +65,26 @@ fn examples_of_documentation_and_words_are_none() {
     }
 }
 
+/// Attack: what keeps documentation from being taken for keys is glued to a real one.
+#[test]
+fn a_real_key_is_none_of_documentation_because_of_what_is_glued_to_it() {
+    let key = made_up(32);
+    for glued in ["EXAMPLE", "xxxxxxxx", "XXXXXXXXXXXXXXXXXXXX", "EXAMPLEEXAMPLE", "12345678", "aaaaEXAMPLE"]
+    {
+        assert!(!is_example(&format!("{key}{glued}")) && !is_example(&format!("{glued}{key}")), "{glued}");
+    }
+    for example in [
+        "IOSFODNN7EXAMPLE",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+        "abcdefghijklmnopqrstuvwxyz123456",
+        "EXAMPLEKEYEXAMPLEKEY",
+    ] {
+        assert!(is_example(example), "{example}");
+    }
+    assert!(!is_example(&key));
+}
+
 fn around(text: &str) -> Vec<Hit> {
     let mut found = Found::default();
     let start = text.rfind('.').map_or(0, |dot| dot + 1);
