@@ -298,6 +298,10 @@ async fn the_ceiling_of_a_tool_holds_for_tasks_and_streams_too_and_streams_are_n
     } else {
         assert_eq!(told(&answer).0, "deny");
     }
+    let mut end = inspecting(run.http(&Request { method: Some("DELETE".into()), ..Request::default() }));
+    end.http.headers.retain(|(name, _)| name != "content-type");
+    let answer = run.decider.decide(end).await;
+    assert!(rules(&answer).is_some_and(|rules| rules.answers.len() == 1), "{answer:?}");
     let mut get = inspecting(run.http(&Request { method: Some("GET".into()), ..Request::default() }));
     get.http.headers.retain(|(name, _)| name != "content-type");
     let answer = run.decider.decide(get.clone()).await;
@@ -334,7 +338,7 @@ async fn an_agent_that_was_given_orders_is_hostile_whichever_session_it_names() 
         ..Outcome::default()
     };
     let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
-    let report = || tonic::Request::new(ReportRequest { outcomes: vec![outcome.clone()] });
+    let report = || tonic::Request::new(ReportRequest { outcomes: vec![outcome.clone()], ..Default::default() });
     assert_eq!(door.report(report()).await.unwrap().into_inner().taken, 1);
     for session in ["a", "b"] {
         let answer = run.decider.decide(in_session(request.clone(), session)).await;
@@ -343,6 +347,25 @@ async fn an_agent_that_was_given_orders_is_hostile_whichever_session_it_names() 
     let metrics = run.metrics.render().unwrap();
     let counted = r#"interdict_content_findings_total{direction="response",class="injection.structural",action="quarantine"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
+}
+
+/// The stream of the answer may go on for hours.
+#[tokio::test]
+async fn a_warning_holds_at_once_and_its_outcome_may_still_come() {
+    use interdict_proto::outcome::server::Outcomes as _;
+    let stage = Stage::set_up();
+    let mut run = begin(&stage).await;
+    let request = inspecting(call(&mut run, "/files/mcp", "find", &json!({})));
+    let answer = run.decider.decide(request.clone()).await;
+    let known = answer.enforcement().decision_id.clone();
+    let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
+    let warning = |id: &str| tonic::Request::new(ReportRequest { hostile: vec![id.into()], ..Default::default() });
+    for (id, verdict) in [("another", "allow"), (known.as_str(), "intercept"), (known.as_str(), "intercept")] {
+        assert_eq!(door.report(warning(id)).await.unwrap().into_inner().taken, 0);
+        assert_eq!(told(&run.decider.decide(request.clone()).await).0, verdict, "{id}");
+    }
+    let many = ReportRequest { hostile: vec![known; 513], ..Default::default() };
+    assert!(door.report(tonic::Request::new(many)).await.is_err());
 }
 
 /// One tool with a schema for its results; remembers what it was told.
@@ -419,7 +442,7 @@ async fn entries_and_quarantined_texts_are_handed_on_once_with_where_they_came_f
     };
     let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
     for _ in 0..2 {
-        let report = ReportRequest { outcomes: vec![outcome.clone()] };
+        let report = ReportRequest { outcomes: vec![outcome.clone()], ..Default::default() };
         door.report(tonic::Request::new(report)).await.unwrap();
     }
     let origin = Origin {

@@ -120,7 +120,10 @@ async fn what_no_enforcement_point_of_ours_says_is_counted_and_not_recorded() {
     assert!(place.counted("invalid"));
     assert_eq!(place.report(&[right]).await, 1);
     assert_eq!(place.log.all().len(), 1);
-    let many = Request::new(ReportRequest { outcomes: vec![outcome(Uuid::now_v7()); MAX_BATCH + 1], ..Default::default() });
+    let many = Request::new(ReportRequest {
+        outcomes: vec![outcome(Uuid::now_v7()); MAX_BATCH + 1],
+        ..Default::default()
+    });
     assert_eq!(place.door.report(many).await.unwrap_err().code(), tonic::Code::InvalidArgument);
 }
 
@@ -152,7 +155,8 @@ async fn an_outcome_that_comes_after_its_absence_was_recorded_is_recorded_as_lat
 #[tokio::test]
 async fn without_recording_reports_are_taken_and_forgotten() {
     let door = OutcomesDoor { recording: None, content: content(&Metrics::new()) };
-    let request = Request::new(ReportRequest { outcomes: vec![outcome(Uuid::now_v7()); 3], ..Default::default() });
+    let request =
+        Request::new(ReportRequest { outcomes: vec![outcome(Uuid::now_v7()); 3], ..Default::default() });
     assert_eq!(door.report(request).await.unwrap().into_inner().taken, 3);
 }
 
