@@ -338,7 +338,8 @@ async fn an_agent_that_was_given_orders_is_hostile_whichever_session_it_names() 
         ..Outcome::default()
     };
     let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
-    let report = || tonic::Request::new(ReportRequest { outcomes: vec![outcome.clone()], ..Default::default() });
+    let report =
+        || tonic::Request::new(ReportRequest { outcomes: vec![outcome.clone()], ..Default::default() });
     assert_eq!(door.report(report()).await.unwrap().into_inner().taken, 1);
     for session in ["a", "b"] {
         let answer = run.decider.decide(in_session(request.clone(), session)).await;
@@ -359,8 +360,10 @@ async fn a_warning_holds_at_once_and_its_outcome_may_still_come() {
     let answer = run.decider.decide(request.clone()).await;
     let known = answer.enforcement().decision_id.clone();
     let door = OutcomesDoor::new(None, Arc::clone(run.decider.content()));
-    let warning = |id: &str| tonic::Request::new(ReportRequest { hostile: vec![id.into()], ..Default::default() });
-    for (id, verdict) in [("another", "allow"), (known.as_str(), "intercept"), (known.as_str(), "intercept")] {
+    let warning =
+        |id: &str| tonic::Request::new(ReportRequest { hostile: vec![id.into()], ..Default::default() });
+    for (id, verdict) in [("another", "allow"), (known.as_str(), "intercept"), (known.as_str(), "intercept")]
+    {
         assert_eq!(door.report(warning(id)).await.unwrap().into_inner().taken, 0);
         assert_eq!(told(&run.decider.decide(request.clone()).await).0, verdict, "{id}");
     }
