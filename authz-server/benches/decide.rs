@@ -71,6 +71,7 @@ impl World {
                 metrics: Arc::new(Metrics::new()),
                 freshness: Default::default(),
                 pins: Arc::new(authz_server::content::pins::NoPins),
+                totals: authz_server::totals::Totals::dry(),
                 recording: None,
                 settings: Settings {
                     limits: interdict_mcp::Limits::default(),

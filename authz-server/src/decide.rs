@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! body whole? → metadata document? → server → read → identity → content → registry → policy → pins → approval →
-//! obligations → record
+//! obligations → totals → record
 //! ```
 //!
 //! Every stage can only end the way with a refusal or hand on to the next. After the identity stage a call that is not
 //! intercepted runs to its record without an await, so a caller that goes away cannot cut it in half; only a large message
-//! may have to wait for its turn before it is judged, and a call of an unknown tool for the report of the list that it is
-//! on. The verdict leaves when its record is committed, not before ([`answer`]).
+//! may have to wait for its turn before it is judged, a call of an unknown tool for the report of the list that it is
+//! on, and one that adds to totals for their file. The verdict leaves when its record is committed, not before ([`answer`]).
 
 mod answer;
 mod content;
@@ -17,6 +17,7 @@ mod panics;
 mod pass;
 mod pins;
 mod stages;
+mod totals;
 mod turns;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::reply::{self, Denial};
 use crate::request::{Answer, Request, Undecodable};
 use crate::store::ApprovalStore;
 use crate::telemetry::metrics::Metrics;
+use crate::totals::Totals;
 use crate::upstream_credential::UpstreamCredentials;
 
 /// Everything that a decision draws on.
@@ -68,6 +70,8 @@ pub struct Parts {
     pub freshness: Freshness,
     /// Approved definitions of tools, prompts and resources.
     pub pins: Arc<dyn Pins>,
+    /// What adds up over calls.
+    pub totals: Totals,
     /// Where decisions are recorded; `None`: they leave no evidence.
     pub recording: Option<Arc<Recording>>,
     /// What the operator configured.
@@ -130,7 +134,7 @@ impl Decider {
     /// When the cryptographic library refuses the key for `requestState`.
     pub fn new(parts: Parts) -> Result<Self, SealError> {
         let turns = Arc::new(Turns::default());
-        let approvals = Approvals::new(&parts, Arc::clone(&turns))?;
+        let approvals = Approvals::new(&parts)?;
         let content =
             ContentStage::new(&parts.settings.request_state_key, Arc::clone(&parts.pins), &parts.metrics)?;
         let (capabilities, content) = (ClientCapabilities::default(), Arc::new(content));
@@ -213,12 +217,7 @@ impl Decider {
         let judged = self.judge_in_turn(&call, &bundle, trace).await?;
         let judged = self.fresh(&call, judged, trace)?;
         let judged = self.pinned(&call, judged, trace).await?;
-        trace.at(Stage::Approval);
-        let judged = self.approve(&call, judged, trace).await?;
-        // Again: a person may have taken a while.
-        let judged = self.pinned(&call, judged, trace).await?;
-        trace.at(Stage::Obligations);
-        let pass = self.pass(&call, judged, trace)?;
+        let pass = self.settle(&call, judged, trace).await?;
         trace.at(Stage::Record);
         Ok(pass)
     }

@@ -67,6 +67,8 @@ value_violation := "value_missing" if {
 	amount != set()
 	some found in arguments.at(input.contract.value.currency_path)
 	found != input.contract.value.currency
+} else := "value_form" if {
+	total > 9007199254740991
 } else := "value_max" if {
 	total > input.contract.value.max
 }
@@ -228,6 +230,129 @@ is_plain_path(found) if {
 	not regex.match(`(?:^|/)[. ]*\.[. ]*(?:/|$)`, found)
 }
 
+# === over calls ===
+
+# What this call adds once it is let through. The server keeps a counter for each agent and person, server, tool and
+# window, and says what it stood at before (`input.totals`). Nothing is said of a counter that nothing is added to.
+obligation contains {"type": "consume", "counter": "value", "window": term.window, "amount": total} if {
+	some term in input.contract.value.totals
+	not term.per
+	total > 0
+	total <= 9007199254740991
+}
+
+obligation contains {"type": "consume", "counter": "payee", "window": term.window, "amount": total, "of": payee} if {
+	some term in input.contract.value.totals
+	payee := payee_at(term.per)
+	total > 0
+	total <= 9007199254740991
+}
+
+obligation contains {"type": "consume", "counter": "recipients", "window": term.window, "things": recipients} if {
+	some term in input.contract.recipients.totals
+	count(recipients) > 0
+	count(recipients) <= 10000
+}
+
+obligation contains {"type": "consume", "counter": "cardinality", "window": term.window, "things": things} if {
+	some term in input.contract.cardinality.totals
+	count(things) > 0
+	count(things) <= 10000
+}
+
+deny contains reasons.value_payee if {
+	some term in input.contract.value.totals
+	term.per
+	total > 0
+	not payee_at(term.per)
+}
+
+deny contains reasons.value_total if {
+	some term in input.contract.value.totals
+	not term.per
+	sum_with("value", term.window) > term.max
+}
+
+intercept contains reasons.value_total_ask if {
+	some term in input.contract.value.totals
+	not term.per
+	sum_with("value", term.window) > term.ask_above
+}
+
+deny contains reasons.payee_total if {
+	some term in input.contract.value.totals
+	term.per
+	sum_with("payee", term.window) > term.max
+}
+
+intercept contains reasons.payee_total_ask if {
+	some term in input.contract.value.totals
+	term.per
+	sum_with("payee", term.window) > term.ask_above
+}
+
+deny contains reasons.recipients_total if {
+	some term in input.contract.recipients.totals
+	distinct_with("recipients", term.window, recipients) > term.max
+}
+
+intercept contains reasons.recipients_total_ask if {
+	some term in input.contract.recipients.totals
+	distinct_with("recipients", term.window, recipients) > term.ask_above
+}
+
+deny contains reasons.cardinality_total if {
+	some term in input.contract.cardinality.totals
+	distinct_with("cardinality", term.window, things) > term.max
+}
+
+intercept contains reasons.cardinality_total_ask if {
+	some term in input.contract.cardinality.totals
+	distinct_with("cardinality", term.window, things) > term.ask_above
+}
+
+# More than can be told apart in one call.
+deny contains reasons.recipients_total if {
+	input.contract.recipients.totals
+	count(recipients) > 10000
+}
+
+deny contains reasons.cardinality_total if {
+	input.contract.cardinality.totals
+	count(things) > 10000
+}
+
+sum_with(counter, window) := sum(before(counter, window)) + total
+
+# Without a word of the server all things are new.
+distinct_with(counter, window, found) := sum(before(counter, window)) + sum(new(counter, window)) if {
+	count(before(counter, window)) > 0
+} else := count(distinct(found))
+
+before(counter, window) := [fact.before |
+	some fact in input.totals
+	fact.counter == counter
+	fact.window == window
+]
+
+new(counter, window) := [fact.new |
+	some fact in input.totals
+	fact.counter == counter
+	fact.window == window
+]
+
+distinct(found) := {one | some one in found}
+
+# Whom the money goes to: one text with something in it beside blanks and separators, or one number.
+payee_at(path) := found if {
+	[found] := arguments.at(path)
+	is_number(found)
+} else := found if {
+	[found] := arguments.at(path)
+	is_recipient(found)
+	regex.match(`[^\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}._-]`, found)
+}
+
 # === answers ===
 
 obligation contains {"type": "cap_rows", "path": rows.path, "max": rows.max, "over": rows.over} if {
@@ -247,6 +372,15 @@ reasons := {
 	"value_currency": {"code": "contract_value_currency", "message": "The amount is in another currency than the contract says."},
 	"value_max": {"code": "contract_value_max", "message": "The amount is above the maximum of the contract."},
 	"value_ask": {"code": "contract_value_ask", "message": "The amount is so large that a person must approve."},
+	"value_payee": {"code": "contract_value_payee", "message": "Whom the amount goes to is missing, or is not one text or number."},
+	"value_total": {"code": "contract_value_total", "message": "With the calls before it, the amount is above the total of the contract."},
+	"value_total_ask": {"code": "contract_value_total_ask", "message": "With the calls before it, the amount is so large that a person must approve."},
+	"payee_total": {"code": "contract_payee_total", "message": "With the calls before it, the amount for this payee is above the total of the contract."},
+	"payee_total_ask": {"code": "contract_payee_total_ask", "message": "With the calls before it, the amount for this payee is so large that a person must approve."},
+	"recipients_total": {"code": "contract_recipients_total", "message": "With the calls before it, there are more recipients than the total of the contract."},
+	"recipients_total_ask": {"code": "contract_recipients_total_ask", "message": "With the calls before it, there are so many recipients that a person must approve."},
+	"cardinality_total": {"code": "contract_cardinality_total", "message": "With the calls before it, the call is about more things than the total of the contract."},
+	"cardinality_total_ask": {"code": "contract_cardinality_total_ask", "message": "With the calls before it, the call is about so many things that a person must approve."},
 	"recipients_missing": {"code": "contract_recipients_missing", "message": "The recipients are missing."},
 	"recipients_form": {"code": "contract_recipients_form", "message": "The recipients are not in a form in which they can be counted."},
 	"recipients_max": {"code": "contract_recipients_max", "message": "There are more recipients than the contract allows."},

@@ -233,6 +233,64 @@ test_paths_that_are_not_plain if {
 	silent(object.union(depth, {"path_depth": {"optional": true}}), {})
 }
 
+# === over calls ===
+
+paid := {"effects": ["pay"], "value": {
+	"path": ["amount"],
+	"totals": [{"window": "24h", "ask_above": 80, "max": 100}, {"window": "7d", "per": ["to"], "max": 60}],
+}}
+
+standing(contract, arguments, totals) := object.union(call(contract, arguments), {"totals": totals})
+
+codes_with(contract, arguments, totals) := {reason.code |
+	some reason in contracts.deny | contracts.intercept with input as standing(contract, arguments, totals)
+}
+
+adds(contract, arguments) := {[one.counter, one.window] |
+	some one in contracts.obligation with input as call(contract, arguments)
+	one.type == "consume"
+}
+
+test_what_a_call_adds if {
+	adds(paid, {"amount": 5, "to": "x"}) == {["value", "24h"], ["payee", "7d"]}
+	adds(paid, {"amount": 0, "to": "x"}) == set()
+	adds(paid, {"amount": 5}) == {["value", "24h"]}
+	some one in contracts.obligation with input as call(paid, {"amount": 5, "to": "x"})
+	one == {"type": "consume", "counter": "payee", "window": "7d", "amount": 5, "of": "x"}
+}
+
+test_amounts_over_calls if {
+	day := counter_of("value", "24h")
+	codes_with(paid, {"amount": 20, "to": "x"}, [object.union(day, {"before": 60})]) == set()
+	codes_with(paid, {"amount": 20, "to": "x"}, [object.union(day, {"before": 61})]) == {"contract_value_total_ask"}
+	codes_with(paid, {"amount": 20, "to": "x"}, [object.union(day, {"before": 81})]) == {
+		"contract_value_total", "contract_value_total_ask",
+	}
+	codes_with(paid, {"amount": 61, "to": "x"}, []) == {"contract_payee_total"}
+	codes_with(paid, {"amount": 20, "to": "x"}, [object.union(counter_of("payee", "7d"), {"before": 41})]) == {"contract_payee_total"}
+	codes_with(paid, {"amount": 20}, []) == {"contract_value_payee"}
+	codes_with(paid, {"amount": 20, "to": ["x"]}, []) == {"contract_value_payee"}
+}
+
+counter_of(counter, window) := {"counter": counter, "window": window}
+
+test_distinct_things_over_calls if {
+	sent := {"effects": ["send"], "recipients": {"paths": [["to", "*"]], "totals": [{"window": "1h", "ask_above": 2, "max": 3}]}}
+	hour := counter_of("recipients", "1h")
+	codes_with(sent, {"to": ["a", "b", "a"]}, []) == set()
+	codes_with(sent, {"to": ["a"]}, [object.union(hour, {"before": 3, "new": 0})]) == {"contract_recipients_total_ask"}
+	codes_with(sent, {"to": ["a"]}, [object.union(hour, {"before": 3, "new": 1})]) == {
+		"contract_recipients_total", "contract_recipients_total_ask",
+	}
+	removed := {"effects": ["delete"], "cardinality": {"paths": [["id"]], "unbounded": "deny", "totals": [{"window": "1d", "max": 50}]}}
+	day := counter_of("cardinality", "1d")
+	codes_with(removed, {"id": 5}, [object.union(day, {"before": 49, "new": 1})]) == set()
+	codes_with(removed, {"id": 5}, [object.union(day, {"before": 50, "new": 1})]) == {"contract_cardinality_total"}
+	codes_with(removed, {"id": 5}, [object.union(day, {"before": 50, "new": 0})]) == set()
+	adds(removed, {"id": 5}) == {["cardinality", "1d"]}
+	adds(sent, {"to": ["a"]}) == {["recipients", "1h"]}
+}
+
 # === answers ===
 
 test_obligations_for_the_answer if {

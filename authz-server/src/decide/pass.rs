@@ -6,10 +6,10 @@ use interdict_mcp::{Batch, Message, Method, Reading};
 use interdict_policy::{Decision, DenyForm, PolicyObligation};
 use interdict_proto::enforcement::{Obligation, Verdict};
 
-use super::stages::{Call, Judged, Subject};
+use super::stages::{Call, Judged};
 use super::{Decider, Pass, Stop, headers};
-use crate::content::{RULES_CHANGED, Refused};
-use crate::intercept::{Question, Settled};
+use crate::content::Refused;
+use crate::intercept::{Judging, Question, Settled};
 use crate::record::Trace;
 use crate::reply::{self, Denial};
 use crate::request::BodyState;
@@ -68,6 +68,7 @@ impl Decider {
         judged: Judged,
         trace: &mut Trace,
     ) -> Result<Judged, Stop> {
+        let judged = self.asks_when_stale(call, judged);
         match (judged.decision.verdict, call.reading) {
             (Verdict::Allow, _) => Ok(judged),
             (Verdict::Intercept, Reading::Message(message)) if reply::can_wait(message) => {
@@ -93,16 +94,7 @@ impl Decider {
     ) -> Result<Judged, Stop> {
         let started = Instant::now();
         let question = Question { call, message };
-        let judge = |approval| {
-            let bundle = self.parts.bundle.load_full();
-            match call.content.holds_under(&bundle, call.server_id) {
-                true => self.judge(call, Subject::Message(message), &bundle, approval),
-                false => {
-                    let Refused(code, text) = RULES_CHANGED;
-                    Judged::unjudged(code, text, call, &bundle)
-                }
-            }
-        };
+        let judge = |approval| -> Judging<'_> { Box::pin(self.judge_now(call, message, approval)) };
         let settled =
             self.approvals.settle(&question, judged.clone(), judge, &mut trace.event.approval).await;
         trace.event.stages.approval = started.elapsed();
@@ -182,8 +174,8 @@ impl Decider {
     // === stage: obligations ===
 
     /// What happens to a request that goes on.
-    pub(super) fn pass(&self, call: &Call<'_>, judged: Judged, trace: &mut Trace) -> Result<Pass, Stop> {
-        let refuse = |code: &str, text: &str, trace: &Trace| deny(code, text, &judged, call, trace);
+    pub(super) fn pass(&self, call: &Call<'_>, judged: &Judged, trace: &Trace) -> Result<Pass, Stop> {
+        let refuse = |code: &str, text: &str, trace: &Trace| deny(code, text, judged, call, trace);
         let (reason, _) = first_reason(&judged.decision);
         let mut pass = Pass { reason: reason.to_owned(), ..Pass::default() };
 
@@ -229,10 +221,15 @@ impl Decider {
             let length_before = body.len();
             pass.obligations.push(Obligation::ReplaceRequestBody { length_before, edits });
         }
-        match self.inspection(call, &judged, trace) {
+        match self.inspection(call, judged, trace) {
             Ok(inspection) => pass.obligations.extend(inspection),
             Err(Refused(code, text)) => return Err(refuse(code, text, trace)),
         }
+        Ok(pass)
+    }
+
+    /// What is remembered of a request that goes on.
+    pub(super) fn goes_on(&self, call: &Call<'_>) {
         self.content.goes_on(call.content);
         if let Reading::Message(message) = call.reading
             && message.method() == Some(Method::Initialize)
@@ -240,7 +237,6 @@ impl Decider {
             let declared = message.declares_url_elicitation();
             self.capabilities.note(&call.identity.agent_id, call.server_id, declared);
         }
-        Ok(pass)
     }
 }
 

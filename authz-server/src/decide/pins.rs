@@ -41,7 +41,8 @@ impl Decider {
         for message in messages {
             let admitted = self.parts.pins.admit(server, message, Some(deadline)).await;
             // Nobody can be asked about a part of a batch.
-            let stale = self.parts.pins.stale(server, message).filter(|_| messages.len() > 1);
+            let in_batch = matches!(call.sent, Reading::Batch(_));
+            let stale = self.parts.pins.stale(server, message).filter(|_| in_batch);
             if let Some(refused) = admitted.err().or(stale) {
                 refusal = Some(refused);
                 break;
@@ -54,15 +55,16 @@ impl Decider {
     }
 
     /// As [`Decider::stale`], before anybody is asked.
-    pub(super) fn asks_when_stale(&self, call: &Call<'_>, judged: Judged, trace: &mut Trace) -> Judged {
-        let Reading::Message(message) = call.reading else { return judged };
-        let judged = self.stale(call, message, judged);
-        trace.note_reasons(&judged.decision.reasons);
-        judged
+    pub(super) fn asks_when_stale(&self, call: &Call<'_>, judged: Judged) -> Judged {
+        match call.reading {
+            Reading::Message(message) => self.stale(call, message, judged),
+            _ => judged,
+        }
     }
 
     /// An Allow becomes a question where what stands behind an approved tool was replaced, until somebody has approved that
-    /// again or answered the question. It is no part of the policy's decision, which is recorded as it was made.
+    /// again or answered the question. It is no part of the policy's decision, which is recorded, with its reasons, as it was
+    /// made and is replayed.
     pub(super) fn stale(&self, call: &Call<'_>, message: &Message<'_>, mut judged: Judged) -> Judged {
         if judged.decision.verdict == Verdict::Deny {
             return judged;

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use interdict_mcp::reply::{Reply, code};
 use interdict_mcp::{Head, Limits, Message, MessageKind, Numbers, Reading, read};
 use interdict_policy::{
-    ApprovalFact, Arguments, Bundle, ContentFact, Decision, DenyForm, EvalLimits, Evaluator, FactsRef,
-    HttpFact, Judgement, McpFact, MessageKind as PolicyKind, PolicyObligation, Reason, ReasonKind, Registry,
-    Server,
+    ApprovalFact, Arguments, Bundle, Consume, ContentFact, Decision, DenyForm, EvalLimits, Evaluator,
+    FactsRef, HttpFact, Judgement, McpFact, MessageKind as PolicyKind, PolicyObligation, Reason, ReasonKind,
+    Registry, Server, TotalFact,
 };
 use interdict_proto::enforcement::{EnforcerKind, Verdict};
 use jiff::Timestamp;
 
+use super::totals::NOT_IN_BATCH;
 use super::{Decider, Overloaded, Stop};
 use crate::content::{ContentStage, Looked};
 use crate::identity::{Identity, Presented, challenge_header, resource_metadata, well_known_target};
@@ -48,6 +49,11 @@ pub(crate) struct Judged {
     pub(crate) facts: Bytes,
     /// What the messages of a batch were allowed for, one by one; empty for anything else.
     pub(crate) parts: Vec<Vec<PolicyObligation>>,
+    /// The approval and the totals that it was judged by.
+    pub(crate) approval: Option<ApprovalFact>,
+    pub(crate) totals: Vec<TotalFact>,
+    /// What is added to totals when it goes on.
+    pub(crate) consumes: Vec<Consume>,
 }
 
 impl std::fmt::Debug for Call<'_> {
@@ -86,6 +92,9 @@ impl Judged {
             kind: call.request.enforcer.kind,
             facts: Bytes::new(),
             parts: Vec::new(),
+            approval: None,
+            totals: Vec::new(),
+            consumes: Vec::new(),
         }
     }
 }
@@ -342,10 +351,19 @@ impl Decider {
         trace: &mut Trace,
     ) -> Result<Judged, Stop> {
         let (bytes, deadline) = (call.request.http.body_bytes(), call.request.deadline);
-        match self.turns.run(bytes, deadline, || self.judge_all(call, bundle, trace)).await {
-            Ok(judged) => judged,
-            Err(Overloaded) => Ok(Judged::unjudged(Overloaded::CODE, Overloaded::TEXT, call, bundle)),
+        let overloaded = |_: Overloaded| Judged::unjudged(Overloaded::CODE, Overloaded::TEXT, call, bundle);
+        let judged = self.turns.run(bytes, deadline, || self.judge_all(call, bundle, trace)).await;
+        let judged = match judged {
+            Ok(judged) => judged?,
+            Err(error) => return Ok(overloaded(error)),
+        };
+        if judged.consumes.is_empty() {
+            return Ok(judged);
         }
+        let judged = self.with_totals(call, judged).await.unwrap_or_else(overloaded);
+        trace.note_judged([&judged]);
+        trace.note_reasons(&judged.decision.reasons);
+        Ok(judged)
     }
 
     /// Judges everything in the request; the strongest verdict holds. A batch is all or nothing, and nobody can be
@@ -353,15 +371,26 @@ impl Decider {
     fn judge_all(&self, call: &Call<'_>, bundle: &Arc<Bundle>, trace: &mut Trace) -> Result<Judged, Stop> {
         let started = Instant::now();
         let judged = match call.reading {
-            Reading::OpenStream { era } => self.judge(call, Subject::OpenStream(*era), bundle, None),
-            Reading::EndSession { era } => self.judge(call, Subject::EndSession(*era), bundle, None),
-            Reading::Message(message) => self.judge(call, Subject::Message(message), bundle, None),
+            Reading::OpenStream { era } => {
+                self.judge(call, Subject::OpenStream(*era), bundle, None, Vec::new())
+            }
+            Reading::EndSession { era } => {
+                self.judge(call, Subject::EndSession(*era), bundle, None, Vec::new())
+            }
+            Reading::Message(message) => {
+                self.judge(call, Subject::Message(message), bundle, None, Vec::new())
+            }
             Reading::Batch(batch) => {
                 // One time budget for all elements. The last one that begins may use its own limit, so a batch takes
                 // less than twice the limit in all.
                 let budget = self.parts.settings.evaluation.time;
+                // Each would be counted without the others.
+                let alone = |judged: Judged| match judged.consumes.is_empty() {
+                    true => judged,
+                    false => Judged::unjudged(NOT_IN_BATCH.0, NOT_IN_BATCH.1, call, bundle),
+                };
                 let judge = |message| match started.elapsed() < budget {
-                    true => self.judge(call, Subject::Message(message), bundle, None),
+                    true => alone(self.judge(call, Subject::Message(message), bundle, None, Vec::new())),
                     false => {
                         let text = "The batch took longer than the limit of a request.";
                         Judged::unjudged("policy.time_limit", text, call, bundle)
@@ -386,16 +415,20 @@ impl Decider {
         subject: Subject<'_>,
         bundle: &Arc<Bundle>,
         approval: Option<ApprovalFact>,
+        totals: Vec<TotalFact>,
     ) -> Judged {
         let now = self.parts.clock.now();
         let limits = self.parts.settings.evaluation;
-        with_facts(call, subject, now, approval.as_ref(), |facts| {
-            let Judgement { decision, enforcer } =
-                with_evaluator(bundle, limits, |evaluator| evaluator.judge(facts));
-            // Only a record needs them in writing.
-            let facts = self.parts.recording.as_ref().map(|_| facts.to_json().into()).unwrap_or_default();
-            Judged { decision, bundle: Arc::clone(bundle), kind: enforcer, facts, parts: Vec::new() }
-        })
+        let (decision, kind, facts, consumes) =
+            with_facts(call, subject, now, (approval.as_ref(), &totals), |facts| {
+                let Judgement { decision, enforcer, consumes } =
+                    with_evaluator(bundle, limits, |evaluator| evaluator.judge(facts));
+                // Only a record needs them in writing.
+                let facts = self.parts.recording.as_ref().map(|_| facts.to_json().into()).unwrap_or_default();
+                (decision, enforcer, facts, consumes)
+            });
+        let (bundle, parts) = (Arc::clone(bundle), Vec::new());
+        Judged { decision, bundle, kind, facts, parts, approval, totals, consumes }
     }
 }
 
@@ -404,7 +437,7 @@ fn with_facts<T>(
     call: &Call<'_>,
     subject: Subject<'_>,
     now: Timestamp,
-    approval: Option<&ApprovalFact>,
+    (approval, totals): (Option<&ApprovalFact>, &[TotalFact]),
     run: impl FnOnce(&FactsRef<'_>) -> T,
 ) -> T {
     let message = match subject {
@@ -447,6 +480,7 @@ fn with_facts<T>(
         },
         approval,
         content: message.and_then(|message| call.content_of(message)),
+        totals,
     })
 }
 

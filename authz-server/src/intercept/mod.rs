@@ -15,13 +15,14 @@ pub(crate) mod own_state;
 pub mod request_state;
 mod settle;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use interdict_mcp::Message;
 
 use crate::clock::Clock;
-use crate::decide::{Call, Judged, Parts, Turns};
+use crate::decide::{Call, Judged, Overloaded, Parts};
 use crate::store::{Approval, ApprovalStore};
 use request_state::{SealError, Sealer};
 
@@ -33,7 +34,6 @@ pub(crate) struct Approvals {
     hold: Duration,
     ttl: Duration,
     page_url: Option<String>,
-    turns: Arc<Turns>,
 }
 
 /// The call that a person is asked about.
@@ -42,6 +42,9 @@ pub(crate) struct Question<'q> {
     pub(crate) call: &'q Call<'q>,
     pub(crate) message: &'q Message<'q>,
 }
+
+/// A judgement on its way: a large message waits for its turn, and one that adds to totals for what they say.
+pub(crate) type Judging<'q> = Pin<Box<dyn Future<Output = Result<Judged, Overloaded>> + Send + 'q>>;
 
 /// How a question ended for now.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ pub(crate) struct Waiting {
 
 impl Approvals {
     /// Set up from the decision's parts.
-    pub(crate) fn new(parts: &Parts, turns: Arc<Turns>) -> Result<Self, SealError> {
+    pub(crate) fn new(parts: &Parts) -> Result<Self, SealError> {
         Ok(Self {
             store: Arc::clone(&parts.approvals),
             clock: Arc::clone(&parts.clock),
@@ -77,7 +80,6 @@ impl Approvals {
             hold: parts.settings.hold,
             ttl: parts.settings.approval_ttl,
             page_url: parts.settings.page_url.clone(),
-            turns,
         })
     }
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::binding::{binding, intercept_reasons};
 use super::own_state;
 use super::request_state::RequestState;
-use super::{Approvals, Question, Settled, Waiting};
+use super::{Approvals, Judging, Question, Settled, Waiting};
 use crate::action::Action;
 use crate::decide::{Judged, Overloaded};
 use crate::record::Noted;
@@ -36,13 +36,13 @@ struct Asked {
 }
 
 impl Approvals {
-    /// Settles an Intercept. `judge` judges the call again, now; `noted` learns of the question as soon as there is
+    /// Settles an Intercept. `judge` judges the call again, now, a large one in its turn: one answer can wake any number of calls; `noted` learns of the question as soon as there is
     /// one, so that a call that is dropped while it waits is recorded with it.
-    pub(crate) async fn settle(
+    pub(crate) async fn settle<'q>(
         &self,
         question: &Question<'_>,
         first: Judged,
-        judge: impl Fn(Option<ApprovalFact>) -> Judged + Sync,
+        judge: impl Fn(Option<ApprovalFact>) -> Judging<'q> + Sync,
         noted: &mut Noted,
     ) -> Settled {
         let Some(asked) = asked(question, &first) else {
@@ -91,7 +91,7 @@ impl Approvals {
             awaited = Some(approval.id.clone());
 
             match approval.state {
-                ApprovalState::Approved => match self.use_up(question, &approval, &binding, &judge).await {
+                ApprovalState::Approved => match self.use_up(&approval, &binding, &judge).await {
                     Used::Yes(now) => return Settled::Approved(now),
                     Used::Denied(now) => return Settled::Denied(now),
                     Used::Refused(settled) => return settled,
@@ -108,23 +108,12 @@ impl Approvals {
                 },
                 state => return closed(state),
             }
-            judged = match self.again(question, &judge, None).await {
+            judged = match judge(None).await {
                 Ok(judged) => judged,
                 Err(Overloaded) => return OVERLOADED,
             };
         }
         UNAVAILABLE
-    }
-
-    /// Judges the call once more; one answer can wake any number of calls, so a large one waits for its turn.
-    async fn again(
-        &self,
-        question: &Question<'_>,
-        judge: &(impl Fn(Option<ApprovalFact>) -> Judged + Sync),
-        approval: Option<ApprovalFact>,
-    ) -> Result<Judged, Overloaded> {
-        let request = question.call.request;
-        self.turns.run(request.http.body_bytes(), request.deadline, || judge(approval)).await
     }
 
     /// When the hold ends.
@@ -214,19 +203,18 @@ impl Approvals {
     }
 
     /// Judges with the approval as a fact and, if that allows, uses the approval up. Nothing is awaited after that.
-    async fn use_up(
+    async fn use_up<'q>(
         &self,
-        question: &Question<'_>,
         approval: &Approval,
         binding: &str,
-        judge: &(impl Fn(Option<ApprovalFact>) -> Judged + Sync),
+        judge: &(impl Fn(Option<ApprovalFact>) -> Judging<'q> + Sync),
     ) -> Used {
         let (Some(by), Some(at)) = (approval.decided_by.clone(), approval.decided_at) else {
             return Used::Refused(UNAVAILABLE);
         };
         let covers = approval.reasons.iter().map(|reason| reason.code.clone()).collect();
         let fact = ApprovalFact { id: approval.id.clone(), approved_by: by, approved_at: at, covers };
-        let Ok(judged) = self.again(question, judge, Some(fact)).await else {
+        let Ok(judged) = judge(Some(fact)).await else {
             return Used::Refused(OVERLOADED);
         };
         match judged.decision.verdict {

@@ -27,6 +27,9 @@ pub enum ServeError {
     /// The database of pins, beside that of approvals, cannot be used.
     #[error("approvals.database: {0}")]
     Pins(#[from] crate::pins::PinError),
+    /// The database of totals, beside that of approvals, cannot be used.
+    #[error(transparent)]
+    Totals(#[from] crate::totals::TotalsError),
     /// The key for `requestState` cannot be used.
     #[error("approvals.request_state_key_file: {0}")]
     Key(#[from] super::key::KeyError),

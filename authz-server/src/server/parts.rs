@@ -3,23 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interdict_policy::Bundle;
 use jiff::SignedDuration;
-use tonic::transport::Server;
 
-use super::{ServeError, grpc, key};
-use crate::admin::AdminToken;
+use super::{ServeError, key};
 use crate::audit::Recorder;
 use crate::bundle::{BundleEvents, BundleKeeper, NoEvents, Opening};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::pins::{NoPins, Pins as Approved};
 use crate::decide::{Decider, Parts, Settings};
 use crate::identity::Authenticator;
 use crate::pins::{DATABASE, Pins};
 use crate::record::{ApprovalRecords, BundleRecords, Recording};
-use crate::store::{ApprovalStore, DryStore, SqliteStore};
+use crate::store::{ApprovalStore, SqliteStore};
 use crate::telemetry::metrics::Metrics;
+use crate::totals::{self, Totals};
 use crate::upstream_credential::UpstreamCredentials;
 
 /// What decisions leave behind, and what they are held against.
@@ -28,12 +26,14 @@ pub struct Kept {
     pub recording: Option<Arc<Recording>>,
     /// Approved definitions.
     pub pins: Arc<dyn Approved>,
+    /// What adds up over calls.
+    pub totals: Totals,
 }
 
 impl Default for Kept {
     /// Nothing, as in a rehearsal.
     fn default() -> Self {
-        Self { recording: None, pins: Arc::new(NoPins) }
+        Self { recording: None, pins: Arc::new(NoPins), totals: Totals::dry() }
     }
 }
 
@@ -72,30 +72,11 @@ pub async fn decider(
         metrics,
         freshness: bundle.freshness(),
         pins: kept.pins,
+        totals: kept.totals,
         recording: kept.recording,
         settings,
     };
     Decider::new(parts).map_err(|error| ServeError::Decider(error.to_string()))
-}
-
-/// What `serve` would read at start, without sockets and database; the bundle.
-///
-/// # Errors
-/// What would stop the start.
-pub async fn rehearse(config: &Config) -> Result<Arc<Bundle>, ServeError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let metrics = Arc::new(Metrics::new());
-    let opening = Opening::rehearsal(Arc::clone(&clock), Arc::clone(&metrics));
-    let bundle = BundleKeeper::open(&config.bundle, opening)?;
-    if let Some(admin) = &config.listen.admin {
-        AdminToken::open(&admin.token_file)?;
-    }
-    grpc::encrypted(Server::builder(), config)?;
-    if config.approvals.request_state_key_file.is_some() {
-        key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    }
-    decider(config, &bundle, Arc::new(DryStore::default()), [0; 32], clock, metrics, Kept::default()).await?;
-    Ok(bundle.current().load_full())
 }
 
 /// What was opened at start.
@@ -104,6 +85,7 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn ApprovalStore>,
     pub(super) key: [u8; 32],
     pub(super) pins: Pins,
+    pub(super) totals: Totals,
 }
 
 /// Everything that reads files at start.
@@ -130,9 +112,11 @@ pub(super) fn open_files(
         &config.approvals.database,
         config.approvals.max_pending_per_agent,
         SignedDuration::from_hours(24 * i64::from(config.approvals.keep_days)),
-        clock,
+        Arc::clone(&clock),
         Box::new(ApprovalRecords::new(metrics, recorder)),
     )?;
     let key = key::load(config.approvals.request_state_key_file.as_deref(), &config.approvals.database)?;
-    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key, pins })
+    let database = super::beside(&config.approvals.database, totals::DATABASE);
+    let totals = Totals::open(&database, &key, clock)?;
+    Ok(Opened { bundle: Arc::new(bundle), store: Arc::new(store), key, pins, totals })
 }

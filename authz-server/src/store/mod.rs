@@ -9,6 +9,7 @@ mod dry;
 pub(crate) mod name;
 pub(crate) mod pins;
 mod sqlite;
+pub(crate) mod totals;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 pub use self::arguments::Arguments;
 pub use self::dry::DryStore;
+pub(crate) use self::sqlite::look::{Database, Found};
 pub use self::sqlite::{SqliteStore, StoreEvents};
 
 /// What a store call returns: boxed, so that the trait can be used as an object.

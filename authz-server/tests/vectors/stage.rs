@@ -16,6 +16,7 @@ use authz_server::record::Recording;
 use authz_server::request::{BodyState, Enforcer, Http, Peer, Request as Asked};
 use authz_server::store::{ApprovalStore, HumanAnswer, SqliteStore};
 use authz_server::telemetry::metrics::Metrics;
+use authz_server::totals::Totals;
 use authz_server::upstream_credential::UpstreamCredentials;
 use base64::Engine as _;
 use bytes::Bytes;
@@ -132,6 +133,7 @@ impl Stage {
             metrics: Arc::clone(&metrics),
             freshness: Default::default(),
             pins: Arc::clone(&self.pins),
+            totals: Totals::dry(),
             recording: self.recording.clone(),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),

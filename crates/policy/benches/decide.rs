@@ -56,6 +56,7 @@ fn input<'a>(agent: &'a Agent, server: &'a Server, method: &'a str, tool: Option
         approval: None,
         contract: None,
         content: None,
+        totals: &[],
     }
 }
 

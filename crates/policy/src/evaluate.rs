@@ -20,7 +20,7 @@ use crate::input::Documents;
 use crate::limits::MemoryFuse;
 use crate::machine::{Answer, Machine};
 use crate::outcome::{self, Gathered};
-use crate::{Decision, EvalLimits, Input, quiet};
+use crate::{Consume, Decision, EvalLimits, Input, quiet};
 
 pub use self::inspect::{Inspection, SetResult};
 
@@ -135,16 +135,22 @@ impl Evaluator {
 
     /// Decides. Never fails: whatever goes wrong is a Deny with a `policy.*` code.
     pub fn decide(&mut self, input: &Input<'_>) -> Decision {
+        self.conclude(input).0
+    }
+
+    /// The decision, and what the call adds to counters when it is let through.
+    pub(crate) fn conclude(&mut self, input: &Input<'_>) -> (Decision, Vec<Consume>) {
         self.last_error = None;
         let document = match self.documents.build(input) {
             Ok(document) => document,
             Err(error) => {
-                return outcome::failure(error.code(), "The arguments hold a value that cannot be judged.");
+                let text = "The arguments hold a value that cannot be judged.";
+                return (outcome::failure(error.code(), text), Vec::new());
             }
         };
         match self.evaluate(&document) {
             Ok(gathered) => gathered.decide(input.approval.as_ref()),
-            Err(decision) => decision,
+            Err(decision) => (decision, Vec::new()),
         }
     }
 
@@ -359,6 +365,7 @@ mod tests {
             approval: None,
             contract: None,
             content: None,
+            totals: &[],
         }
     }
 

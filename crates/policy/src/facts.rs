@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{ApprovalFact, Arguments, ContentFact, HttpFact, McpFact, MessageKind, Principal};
+use crate::{ApprovalFact, Arguments, ContentFact, HttpFact, McpFact, MessageKind, Principal, TotalFact};
 
 /// A point in time in whole milliseconds: all that facts, and so decisions, know of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +79,8 @@ pub struct FactsRef<'a> {
     pub approval: Option<&'a ApprovalFact>,
     /// What was found in the arguments; `None` where nothing was looked for and the session has no label.
     pub content: Option<&'a ContentFact>,
+    /// What the counters that this call adds to said before it.
+    pub totals: &'a [TotalFact],
 }
 
 /// The facts of a judgement, read back. The order of the members is the order in the JSON text.
@@ -110,6 +112,9 @@ pub struct Facts {
     /// What was found in the arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentFact>,
+    /// What the counters that the call adds to said before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<TotalFact>,
     /// The HTTP request around the message.
     pub http: Http,
     /// The message.
@@ -257,6 +262,7 @@ impl Facts {
             },
             approval: approval.as_ref(),
             content: self.content.as_ref(),
+            totals: &self.totals,
         }))
     }
 }
@@ -299,6 +305,8 @@ struct Head<'a> {
     approval: Option<ApprovalHead<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a ContentFact>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    totals: &'a [TotalFact],
     http: HttpHead<'a>,
     mcp: McpHead<'a>,
 }
@@ -382,6 +390,7 @@ impl FactsRef<'_> {
                 covers: &approval.covers,
             }),
             content: self.content,
+            totals: self.totals,
             http: HttpHead {
                 method: http.method,
                 path: http.path,

@@ -6,8 +6,8 @@ use interdict_proto::enforcement::EnforcerKind;
 
 use crate::facts::Moment;
 use crate::{
-    Agent, AgentFact, ApprovalFact, Bundle, Decision, EnforcerFact, Evaluator, FactsRef, Input, Registry,
-    Server, ServerEnforcement, outcome,
+    Agent, AgentFact, ApprovalFact, Bundle, Consume, Decision, EnforcerFact, Evaluator, FactsRef, Input,
+    Registry, Server, ServerEnforcement, outcome,
 };
 
 /// A decision, and what the registry made of the facts on the way.
@@ -17,6 +17,8 @@ pub struct Judgement {
     pub decision: Decision,
     /// Who really carries the decision out: the operator may know more than a bare ext_authz call says.
     pub enforcer: EnforcerKind,
+    /// What the call adds to counters once it is let through; nothing with a Deny.
+    pub consumes: Vec<Consume>,
 }
 
 /// What the registry says to the facts.
@@ -31,11 +33,11 @@ impl Evaluator {
         let bundle = self.bundle().clone();
         let registry = bundle.registry();
         let enforcer = enforcer(facts, registry);
-        let decision = match found(facts, registry) {
-            Found::Refused(code, text) => outcome::failure(code, text),
-            Found::Both(server, agent) => self.decide(&input(facts, &bundle, server, agent, enforcer)),
+        let (decision, consumes) = match found(facts, registry) {
+            Found::Refused(code, text) => (outcome::failure(code, text), Vec::new()),
+            Found::Both(server, agent) => self.conclude(&input(facts, &bundle, server, agent, enforcer)),
         };
-        Judgement { decision, enforcer }
+        Judgement { decision, enforcer, consumes }
     }
 
     /// The input document that the policy judges for these facts; none when the registry refuses them.
@@ -105,5 +107,6 @@ fn input<'a>(
         }),
         contract: facts.mcp.tool.and_then(|tool| bundle.contract(&server.id, tool)),
         content: facts.content,
+        totals: facts.totals,
     }
 }

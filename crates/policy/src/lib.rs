@@ -27,6 +27,7 @@ mod quiet;
 mod registry;
 pub mod replay;
 mod testing;
+mod totals;
 
 pub use bundle::{
     Bundle, BundleFile, KeptBundle, MAX_ARCHIVE_BYTES, Manifest, RawFile, SIGNATURES, Source, SourceRoot,
@@ -38,7 +39,7 @@ pub use content::{
 };
 pub use contract::{
     CardinalityTerm, Contract, DestinationKind, DestinationTerm, Effect, OutputTerm, PathDepthTerm,
-    RecipientsTerm, RowsTerm, Sensitivity, Unbounded, ValueTerm,
+    RecipientsTerm, RowsTerm, Sensitivity, TotalTerm, Unbounded, ValueTerm,
 };
 pub use decision::{Decision, PolicyObligation, Reason, ReasonKind, Verdict};
 pub use error::BundleError;
@@ -55,3 +56,4 @@ pub use registry::{
     UndeclaredArguments,
 };
 pub use testing::{Candidate, FileCoverage, TestLimits, TestOutcome, TestReport, TestResult, run_tests};
+pub use totals::{Consume, MAX_WINDOW, Quantity, TotalFact, window_seconds};

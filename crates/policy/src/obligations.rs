@@ -3,21 +3,27 @@
 use interdict_content::rules::{Over, Undeclared};
 use regorus::Value;
 
-use crate::PolicyObligation;
 use crate::outcome::{Malformed, malformed};
+use crate::{Consume, PolicyObligation};
 
 /// Most parts of a path into an answer.
 const MAX_PARTS: usize = 16;
 /// Largest number that every reader of JSON keeps.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
 
-/// Reads one element and adds it to those that are there.
+/// Reads one element and adds it to those that are there. What a call consumes is none of the enforcement point's
+/// business, and holds values of arguments: it is kept apart from what is decided.
 pub(crate) fn add(
     obligations: &mut Vec<PolicyObligation>,
+    consumes: &mut Vec<Consume>,
     topic: &str,
     element: &Value,
 ) -> Result<(), Malformed> {
-    let new = Element { topic, value: element }.read()?;
+    let element = Element { topic, value: element };
+    if element.text("type") == Some("consume") {
+        return element.consume(consumes);
+    }
+    let new = element.read()?;
     if obligations.contains(&new) {
         return Ok(());
     }
@@ -53,6 +59,21 @@ impl Element<'_> {
             }
             _ => Err(self.unknown("has an obligation of an unknown type")),
         }
+    }
+
+    /// One counter is named once: two quantities for it would each be held against what stands without the other.
+    fn consume(&self, consumes: &mut Vec<Consume>) -> Result<(), Malformed> {
+        let wrong = "consumes something without a `counter`, a `window`, and an `amount` or `things`";
+        let new = Consume::read(self.value).ok_or_else(|| self.unknown(wrong))?;
+        match consumes.iter().find(|old| old.is_of_counter(&new)) {
+            None => consumes.push(new),
+            Some(old) if *old == new => {}
+            Some(_) => {
+                let message = format!("Counter `{}` is named with two quantities.", new.counter);
+                return Err(malformed("policy.conflicting_obligation", message));
+            }
+        }
+        Ok(())
     }
 
     fn header(&self) -> Result<PolicyObligation, Malformed> {

@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use crate::{ApprovalFact, Decision, PolicyObligation, Reason, ReasonKind, Verdict, obligations};
+use crate::{ApprovalFact, Consume, Decision, PolicyObligation, Reason, ReasonKind, Verdict, obligations};
 
 /// Most elements of all sets together; a policy that says more than this says nothing.
 const MAX_REASONS: usize = 256;
@@ -25,6 +25,7 @@ pub(crate) struct Malformed {
 pub(crate) struct Gathered {
     reasons: Vec<Reason>,
     obligations: Vec<PolicyObligation>,
+    consumes: Vec<Consume>,
 }
 
 impl From<Malformed> for Decision {
@@ -48,7 +49,7 @@ impl Gathered {
         }
         let elements =
             value.as_set().map_err(|_| shape(format!("`{set}` of topic `{topic}` is not a set.")))?;
-        if self.reasons.len() + self.obligations.len() + elements.len() > MAX_REASONS {
+        if self.reasons.len() + self.obligations.len() + self.consumes.len() + elements.len() > MAX_REASONS {
             return Err(shape(format!("The topics give more than {MAX_REASONS} reasons.")));
         }
         for element in elements.iter() {
@@ -57,7 +58,7 @@ impl Gathered {
                 "intercept" => ReasonKind::Intercept,
                 "allow" => ReasonKind::Allow,
                 "obligation" => {
-                    obligations::add(&mut self.obligations, topic, element)?;
+                    obligations::add(&mut self.obligations, &mut self.consumes, topic, element)?;
                     continue;
                 }
                 _ => return Err(shape("The result has an unknown set.")),
@@ -67,9 +68,11 @@ impl Gathered {
         Ok(())
     }
 
-    /// Deny > Intercept > Allow. Nothing is allowed unless some topic allows it.
-    pub(crate) fn decide(self, approval: Option<&ApprovalFact>) -> Decision {
-        decide(self.reasons, self.obligations, approval)
+    /// Deny > Intercept > Allow. Nothing is allowed unless some topic allows it, and what is denied adds nothing.
+    pub(crate) fn decide(self, approval: Option<&ApprovalFact>) -> (Decision, Vec<Consume>) {
+        let decision = decide(self.reasons, self.obligations, approval);
+        let consumes = if decision.verdict == Verdict::Deny { Vec::new() } else { self.consumes };
+        (decision, consumes)
     }
 }
 

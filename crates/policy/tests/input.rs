@@ -11,7 +11,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Folder, agent, call, limits, project, server};
-use interdict_policy::{ApprovalFact, ContentFact, Contract, Principal};
+use interdict_policy::{ApprovalFact, ContentFact, Contract, Principal, TotalFact};
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
 
@@ -63,11 +63,14 @@ fn the_documented_members_are_the_members_of_the_document() {
     }))
     .unwrap();
     input.content = Some(&content);
+    let totals = [TotalFact { counter: "value".into(), window: "24h".into(), before: 5, new: Some(1) }];
+    input.totals = &totals;
     let document: Value = serde_json::from_str(&input.to_json().unwrap()).unwrap();
     assert_eq!(document["contract"], serde_json::to_value(&contract).unwrap());
     let mut seen = document["content"].clone();
     assert_eq!(seen.as_object_mut().unwrap().remove("consequential"), Some(json!(true)));
     assert_eq!(seen, serde_json::to_value(&content).unwrap());
+    assert_eq!(document["totals"], serde_json::to_value(&totals).unwrap());
     assert_eq!((&document["mcp"]["uris"], &document["mcp"]["task_ids"]), (&json!(["u", "v"]), &json!(["t"])));
     let mut real = BTreeSet::new();
     leaves(&document, "", &mut real);

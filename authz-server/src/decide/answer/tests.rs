@@ -69,6 +69,7 @@ impl World {
             metrics,
             freshness,
             pins: Arc::new(crate::content::pins::NoPins),
+            totals: crate::totals::Totals::dry(),
             recording: Some(Arc::new(recording)),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),

@@ -2,15 +2,18 @@
 //!
 //! This is the second line: the first is that a program in which something fails is never believed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::Bundle;
-use crate::{AgentFact, ContentFact, EnforcerFact, EvalLimits, HttpFact, Input, McpFact, MessageKind};
+use crate::{
+    AgentFact, ContentFact, Contract, EnforcerFact, EvalLimits, HttpFact, Input, McpFact, MessageKind,
+    TotalFact,
+};
 
 /// Members that hold a path, or several.
-const PATHS: [&str; 4] = ["path", "currency_path", "paths", "filters"];
+const PATHS: [&str; 5] = ["path", "currency_path", "paths", "filters", "per"];
 
 /// Most inputs; each costs well under a millisecond.
 const MOST: usize = 240;
@@ -31,7 +34,7 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
         names.insert(contract.tool.clone());
         gather(&serde_json::to_value(contract).unwrap_or_default(), &mut BTreeSet::new(), &mut members);
     }
-    let (shapes, contents) = (shapes(&members), contents());
+    let (shapes, contents, totals) = (shapes(&members), contents(), totals(bundle));
     let agents: Vec<_> = registry.agents().take(4).collect();
     let servers: Vec<_> = registry.servers().take(8).collect();
     let mut cases = Vec::new();
@@ -70,6 +73,7 @@ pub(super) fn compare(bundle: &Bundle) -> BTreeSet<usize> {
             approval: None,
             contract: if call { bundle.contract(&server.id, tool) } else { None },
             content: contents.get(number % (2 * contents.len())),
+            totals: if number % 3 == 0 { &[] } else { &totals },
         };
         different.extend(evaluator.compare(&input));
     }
@@ -116,6 +120,36 @@ fn contents() -> Vec<ContentFact> {
     .into_iter()
     .filter_map(|fact| serde_json::from_value(fact).ok())
     .collect()
+}
+
+/// Counters of every window that a contract names, near and far from a bound.
+fn totals(bundle: &Bundle) -> Vec<TotalFact> {
+    let terms = |contract: &Contract| {
+        let value = contract.value.iter().flat_map(|term| &term.totals);
+        let recipients = contract.recipients.iter().flat_map(|term| &term.totals);
+        let things = contract.cardinality.iter().flat_map(|term| &term.totals);
+        value.chain(recipients).chain(things).cloned().collect::<Vec<_>>()
+    };
+    let terms: BTreeMap<_, _> = bundle
+        .contracts()
+        .flat_map(terms)
+        .map(|term| (term.window, term.max.or(term.ask_above).unwrap_or_default()))
+        .collect();
+    let fact = |counter: &str, window: &str, before, new| TotalFact {
+        counter: counter.to_owned(),
+        window: window.to_owned(),
+        before,
+        new,
+    };
+    let facts = terms.iter().flat_map(|(window, bound)| {
+        [
+            fact("value", window, bound.saturating_sub(1), None),
+            fact("payee", window, *bound, None),
+            fact("recipients", window, *bound, Some(1)),
+            fact("cardinality", window, 0, Some(0)),
+        ]
+    });
+    facts.collect()
 }
 
 /// Arguments of every type, for every member that some policy looks at.

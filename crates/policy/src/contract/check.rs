@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Contract;
-use crate::{BundleError, Registry};
+use super::{Contract, TotalTerm};
+use crate::{BundleError, Registry, window_seconds};
 
 /// Largest number that every reader of JSON keeps.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -11,6 +11,10 @@ const MAX_INTEGER: u64 = (1 << 53) - 1;
 const MAX_PARTS: usize = 16;
 /// Most decimal places that a currency has.
 const MAX_MINOR_UNITS: u8 = 4;
+/// Most totals of one term.
+const MAX_TOTALS: usize = 4;
+/// Most distinct things that are told apart over calls, by any one counter.
+const MAX_DISTINCT: u64 = 10_000;
 
 /// Refuses a contract with a mistake in it: it would bound nothing.
 pub(super) fn contract(contract: &Contract, registry: &Registry, has_hosts: bool) -> Result<(), BundleError> {
@@ -63,13 +67,46 @@ fn value(contract: &Contract) -> Result<(), BundleError> {
     if value.minor_units.is_some_and(|digits| digits > MAX_MINOR_UNITS) {
         return Err(wrong(contract, "`value.minor_units` is the number of decimal places, at most 4."));
     }
-    bounds(contract, "value", value.ask_above, value.max, true)
+    bounds(contract, "value", value.ask_above, value.max, value.totals.is_empty())?;
+    totals(contract, "value", &value.totals, MAX_INTEGER)?;
+    for per in value.totals.iter().filter_map(|term| term.per.as_ref()) {
+        path(contract, "value.totals.per", per, 0)?;
+    }
+    Ok(())
+}
+
+/// Counts over calls: each window once, or two bounds would be of one counter.
+fn totals(contract: &Contract, name: &str, totals: &[TotalTerm], most: u64) -> Result<(), BundleError> {
+    let mut seen = BTreeSet::new();
+    if totals.len() > MAX_TOTALS {
+        return Err(wrong(contract, &format!("`{name}.totals` are at most {MAX_TOTALS}.")));
+    }
+    for term in totals {
+        let Some(seconds) = window_seconds(&term.window) else {
+            let text =
+                format!("`{name}.totals.window` is `1m` to `31d`, in whole minutes, hours (`h`) or days.");
+            return Err(wrong(contract, &text));
+        };
+        if term.per.is_some() && name != "value" {
+            return Err(wrong(contract, "`totals.per` is of `value` alone."));
+        }
+        if !seen.insert((seconds, term.per.is_some())) {
+            return Err(wrong(contract, &format!("`{name}.totals` has two of one window.")));
+        }
+        if term.ask_above.iter().chain(&term.max).any(|bound| *bound > most) {
+            return Err(wrong(contract, &format!("The bounds of `{name}.totals` are at most {most}.")));
+        }
+        bounds(contract, &format!("{name}.totals"), term.ask_above, term.max, true)?;
+    }
+    Ok(())
 }
 
 fn counts(contract: &Contract) -> Result<(), BundleError> {
     if let Some(recipients) = &contract.recipients {
         paths(contract, "recipients.paths", &recipients.paths)?;
-        bounds(contract, "recipients", recipients.ask_above, recipients.max, true)?;
+        let needed = recipients.totals.is_empty();
+        bounds(contract, "recipients", recipients.ask_above, recipients.max, needed)?;
+        totals(contract, "recipients", &recipients.totals, MAX_DISTINCT)?;
     }
     if let Some(cardinality) = &contract.cardinality {
         // Conditions alone are enough: then nothing is counted.
@@ -80,6 +117,10 @@ fn counts(contract: &Contract) -> Result<(), BundleError> {
             path(contract, "cardinality.filters", filter, 1)?;
         }
         bounds(contract, "cardinality", cardinality.ask_above, cardinality.max, false)?;
+        totals(contract, "cardinality", &cardinality.totals, MAX_DISTINCT)?;
+        if !cardinality.totals.is_empty() && cardinality.paths.is_empty() {
+            return Err(wrong(contract, "`cardinality.totals` need `paths`: conditions are not counted."));
+        }
     }
     if let Some(rows) = &contract.rows {
         path(contract, "rows.path", &rows.path, MAX_PARTS)?;

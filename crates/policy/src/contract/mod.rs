@@ -110,6 +110,26 @@ pub struct ValueTerm {
     /// A call without an amount is fine.
     #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
+    /// Bounds of the sum over calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<TotalTerm>,
+}
+
+/// How far the calls of one agent may go together, within a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TotalTerm {
+    /// How long a call counts, like `24h`: [`crate::window_seconds`].
+    pub window: String,
+    /// Of `value`: where the payee is; each has a sum of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Vec<String>>,
+    /// More, this call included, needs a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_above: Option<u64>,
+    /// More, this call included, is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
 }
 
 /// How many rows an answer may have.
@@ -139,6 +159,9 @@ pub struct RecipientsTerm {
     /// A call without recipients is fine.
     #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
+    /// Bounds of the number of distinct recipients over calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<TotalTerm>,
 }
 
 /// How many things a call may touch.
@@ -160,6 +183,9 @@ pub struct CardinalityTerm {
     /// What happens when nothing bounds the call: no name and no condition, or one that is empty or a wildcard.
     #[serde(default)]
     pub unbounded: Unbounded,
+    /// Bounds of the number of distinct things over calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<TotalTerm>,
 }
 
 /// What happens to a call that nothing bounds.

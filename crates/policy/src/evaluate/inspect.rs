@@ -57,7 +57,7 @@ impl Evaluator {
         }
         self.last_error = None;
         let decision = match self.evaluate(&document) {
-            Ok(gathered) => gathered.decide(approval(&document).as_ref()),
+            Ok(gathered) => gathered.decide(approval(&document).as_ref()).0,
             Err(decision) => decision,
         };
         Ok(Inspection { sets, decision })

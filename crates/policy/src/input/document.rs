@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use regorus::Value;
 
 use super::{Arguments, Input, content};
-use crate::Contract;
 use crate::contract::Contracts;
 use crate::registry::{Agent, Registry, Server};
+use crate::{Contract, TotalFact};
 
 /// Deepest arguments. The reader of messages allows less by default; this protects against callers that do not.
 const MAX_DEPTH: usize = 128;
@@ -59,10 +59,10 @@ macro_rules! keys {
 }
 
 keys! {
-    accumulated action agent approval approved_at approved_by arguments assurance class consequential content contract
-    count country covers distinct domain enforcer era family findings host http id incomplete instance issuer kind labels
-    last_four mcp method name owner path place principal resource rfc3339 roles server servers source_address task_ids
-    tenant time tool unix_ms uri uris version
+    accumulated action agent approval approved_at approved_by arguments assurance before class consequential content contract
+    count counter country covers distinct domain enforcer era family findings host http id incomplete instance issuer kind labels
+    last_four mcp method name new owner path place principal resource rfc3339 roles server servers source_address task_ids
+    tenant time tool totals unix_ms uri uris version window
 }
 
 pub(super) type Members = BTreeMap<Value, Value>;
@@ -129,6 +129,9 @@ impl Documents {
         }
         if let Some(content) = input.content {
             root.insert(keys.content.clone(), content::value(content, input, keys));
+        }
+        if !input.totals.is_empty() {
+            root.insert(keys.totals.clone(), totals(input.totals, keys));
         }
         Ok(root.into())
     }
@@ -225,6 +228,20 @@ fn contract_value(contract: &Contract) -> Value {
 
 pub(super) fn strings(items: &[impl AsRef<str>]) -> Value {
     items.iter().map(|item| Value::from(item.as_ref())).collect::<Vec<_>>().into()
+}
+
+fn totals(totals: &[TotalFact], keys: &Keys) -> Value {
+    let values = totals.iter().map(|total| {
+        let mut members = Members::new();
+        members.insert(keys.counter.clone(), total.counter.as_str().into());
+        members.insert(keys.window.clone(), total.window.as_str().into());
+        members.insert(keys.before.clone(), total.before.into());
+        if let Some(new) = total.new {
+            members.insert(keys.new.clone(), new.into());
+        }
+        Value::from(members)
+    });
+    values.collect::<Vec<_>>().into()
 }
 
 /// Any JSON value as a policy sees it.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::document::{Documents, InputError, value_from};
 use crate::registry::{Agent, Server};
-use crate::{ContentFact, Contract};
+use crate::{ContentFact, Contract, TotalFact};
 
 /// Everything that a decision looks at. Borrowed: building it copies nothing.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Input<'a> {
     pub contract: Option<&'a Contract>,
     /// What was found in the arguments, and what the session is.
     pub content: Option<&'a ContentFact>,
+    /// What the counters that this call adds to said before it.
+    pub totals: &'a [TotalFact],
 }
 
 /// The enforcement point.

@@ -55,6 +55,7 @@ pub fn facts<'a>(arguments: Option<json::Value<'a>>) -> FactsRef<'a> {
         },
         approval: None,
         content: None,
+        totals: &[],
     }
 }
 

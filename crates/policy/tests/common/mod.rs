@@ -75,6 +75,7 @@ pub fn server(id: &str) -> Server {
         tool_pinning: Default::default(),
         undeclared_arguments: Default::default(),
         undeclared_output: Default::default(),
+        image_digest: None,
     }
 }
 
@@ -101,6 +102,7 @@ pub fn call<'a>(agent: &'a Agent, server: &'a Server, tool: &'a str, arguments: 
         approval: None,
         contract: None,
         content: None,
+        totals: &[],
     }
 }
 
