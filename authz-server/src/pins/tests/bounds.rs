@@ -126,3 +126,15 @@ fn a_damaged_file_or_that_of_another_program_stops_the_start() {
     crate::store::SqliteStore::open(&world.file(), 1, Arc::new(SystemClock), Box::new(())).unwrap();
     assert!(open().unwrap_err().to_string().contains("another program"));
 }
+
+#[test]
+fn a_file_that_kept_definitions_in_plain_is_not_taken_over() {
+    let world = World::new();
+    drop(world.pins());
+    let file = rusqlite::Connection::open(world.file()).unwrap();
+    file.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(file);
+    let bundle = Arc::clone(&world.in_force);
+    let opened = Pins::open(&world.file(), bundle, None, Arc::new(SystemClock), &Metrics::new());
+    assert!(opened.unwrap_err().to_string().contains("move it away to start empty"));
+}

@@ -71,12 +71,9 @@ fn look(file: &Path, form: &Form) -> Result<Found, String> {
         }
         match (number(&header, VERSION), number(&header, APPLICATION)) {
             (0, 0) => {}
-            (version, application) if application == form.application && version <= form.version => {}
+            (version, application) if application == form.application && version == form.version => {}
             (version, application) if application == form.application => {
-                let known = form.version;
-                return Err(format!(
-                    "has schema version {version}, this server knows {known}; use the newer server"
-                ));
+                return Err(super::schema::other_version(version, form.version));
             }
             _ => return Err("is the database of another program".to_owned()),
         }

@@ -89,6 +89,15 @@ fn create_private(file: &Path) -> std::io::Result<()> {
     options.open(file).map(drop)
 }
 
+/// Why a file of ours cannot be used that has another version.
+pub(super) fn other_version(other: i64, known: i64) -> String {
+    let advice = match other > known {
+        true => "use the newer server",
+        false => "move it away to start empty, or use the older server",
+    };
+    format!("has schema version {other}, this server knows {known}; {advice}")
+}
+
 fn migrate(connection: &mut Connection, form: &Form) -> Result<(), String> {
     let Form { version: known, application: ours, schema, later } = *form;
     // Immediate: of two servers that start together one writes the schema, the other finds it.
@@ -106,11 +115,7 @@ fn migrate(connection: &mut Connection, form: &Form) -> Result<(), String> {
             return transaction.commit().map_err(explain);
         }
         (0, 0) if tables == 0 => {}
-        (newer, by) if by == ours => {
-            return Err(format!(
-                "has schema version {newer}, this server knows {known}; use the newer server"
-            ));
-        }
+        (other, by) if by == ours => return Err(other_version(other, known)),
         _ => return Err("is the database of another program".to_owned()),
     }
     transaction.execute_batch(schema).map_err(explain)?;
