@@ -41,7 +41,7 @@ impl Keys {
 }
 
 /// HMAC-SHA256 over parts that cannot be cut elsewhere.
-pub(super) fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(&(part.len() as u64).to_le_bytes());

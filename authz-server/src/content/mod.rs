@@ -32,6 +32,7 @@ use prometheus_client::metrics::family::Family;
 
 pub(crate) use self::edits::merged;
 use self::keys::Keys;
+pub(crate) use self::keys::mac;
 pub(crate) use self::learn::Told;
 pub(crate) use self::look::{Asked, Looked, Noted, Refused};
 use self::pins::{Origin, Pins};
