@@ -1,7 +1,7 @@
 //! The folder of the log: what lies where, who may read it, and who holds it.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -10,6 +10,7 @@ use interdict_audit::record::is_tenant;
 
 use super::AuditError;
 use super::failure::{self, BAD_TENANT, LOCKED, NAME_CHANGED, UNAVAILABLE};
+use crate::files;
 
 /// The tenant of system events and of requests that belong to nobody.
 pub const SYSTEM_TENANT: &str = "_system";
@@ -153,7 +154,7 @@ impl Directory {
 
 /// Two servers that write one log would fork it: the second one does not start.
 fn take(file: &Path) -> Result<File, AuditError> {
-    let lock = open_private(file, OpenOptions::new().read(true).append(true).create(true))
+    let lock = files::open_private(file, OpenOptions::new().read(true).append(true).create(true))
         .map_err(|error| failure::of_io(&error, &format!("{} cannot be opened", file.display())))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -197,44 +198,14 @@ fn made_up() -> Result<String, AuditError> {
 
 /// A folder that nobody else reads, and that is there after a loss of power.
 pub(crate) fn create_private_folder(folder: &Path) -> Result<(), AuditError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .and_then(|()| folder.parent().map_or(Ok(()), sync_folder))
+    files::private_folder(folder)
         .map_err(|error| failure::of_io(&error, &format!("{} cannot be created", folder.display())))
-}
-
-/// Makes renames and new files in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
-}
-
-/// Opens with mode 0600 where the file is made.
-pub(crate) fn open_private(file: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options.open(file)
 }
 
 /// Writes a file so that there is always the old or the new one as a whole, whatever happens in between.
 pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), AuditError> {
-    let draft = file.with_extension("draft");
-    let write = || {
-        let mut options = OpenOptions::new();
-        let mut out = open_private(&draft, options.write(true).create(true).truncate(true))?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        std::fs::rename(&draft, file)?;
-        file.parent().map_or(Ok(()), sync_folder)
-    };
-    write().map_err(|error| failure::of_io(&error, &format!("{} cannot be written", file.display())))
+    files::write_whole(file, bytes)
+        .map_err(|error| failure::of_io(&error, &format!("{} cannot be written", file.display())))
 }
 
 #[cfg(test)]

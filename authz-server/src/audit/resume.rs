@@ -31,7 +31,7 @@ pub(crate) fn open(sequencer: &Sequencer) -> Result<Writer, AuditError> {
     if fresh {
         // Whoever finds the folder after a loss of power finds the database in it.
         file.parent()
-            .map_or(Ok(()), super::directory::sync_folder)
+            .map_or(Ok(()), crate::files::sync_folder)
             .map_err(|error| failure::of_io(&error, "sync"))?;
     }
     Writer::new(file, tenant, connection, chain, common.every)

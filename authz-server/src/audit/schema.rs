@@ -9,8 +9,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::AuditError;
-use super::directory::open_private;
 use super::failure::{self, CORRUPT, UNAVAILABLE};
+use crate::files::open_private;
 
 /// The version that this server writes, in `user_version`.
 const VERSION: i64 = 1;

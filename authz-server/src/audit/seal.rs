@@ -15,8 +15,9 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::AuditError;
-use super::directory::{Layout, create_private_folder, open_private, sync_folder};
+use super::directory::{Layout, create_private_folder};
 use super::failure::{self, BAD_KEY, CORRUPT, INPUTS_ERASED, UNAVAILABLE};
+use crate::files::{open_private, sync_folder};
 
 /// Days since 1970 come first: whose day the key is of.
 const DAY_BYTES: usize = 4;

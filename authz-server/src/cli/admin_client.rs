@@ -11,6 +11,8 @@ use crate::admin::AdminToken;
 
 /// Where the admin API is looked for when nobody says.
 const ADDRESS: &str = "http://127.0.0.1:9192";
+/// Above these options in every help text.
+const HEADING: &str = "Admin API";
 /// Where the address may stand instead of the command line.
 const ADDRESS_VARIABLE: &str = "INTERDICT_ADMIN_URL";
 
@@ -18,13 +20,13 @@ const ADDRESS_VARIABLE: &str = "INTERDICT_ADMIN_URL";
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
     /// Address of the admin API.
-    #[arg(long, env = ADDRESS_VARIABLE, default_value = ADDRESS, global = true, value_name = "URL")]
+    #[arg(long, env = ADDRESS_VARIABLE, default_value = ADDRESS, global = true, value_name = "URL", help_heading = HEADING)]
     admin: String,
     /// File with the admin token: `listen.admin.token_file` of the server.
-    #[arg(long, env = "INTERDICT_ADMIN_TOKEN_FILE", global = true, value_name = "FILE")]
+    #[arg(long, env = "INTERDICT_ADMIN_TOKEN_FILE", global = true, value_name = "FILE", help_heading = HEADING)]
     token_file: Option<PathBuf>,
     /// Print what the server answered, as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
 }
 

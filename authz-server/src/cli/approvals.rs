@@ -28,6 +28,7 @@ pub(super) struct ApprovalsArgs {
 #[derive(Debug, Subcommand)]
 enum ApprovalsCommand {
     /// Approvals, oldest first.
+    #[command(after_help = HELP)]
     List {
         /// Only these.
         #[arg(long, value_enum)]
@@ -43,14 +44,17 @@ enum ApprovalsCommand {
         limit: Option<u32>,
     },
     /// One approval with everything that would run.
+    #[command(after_help = HELP)]
     Show {
         /// Its id.
         #[arg(value_parser = parse_id)]
         id: String,
     },
     /// Let the call run, once.
+    #[command(after_help = HELP)]
     Approve(Answer),
     /// Refuse the call.
+    #[command(after_help = HELP)]
     Deny(Answer),
 }
 

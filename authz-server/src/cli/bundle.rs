@@ -8,10 +8,10 @@ use interdict_policy::{Bundle, BundleError, RawFile, SIGNATURES, Source, Term, w
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Failure, plain};
+use super::{Failure, configuration, plain};
 use crate::bundle::{Examined, Examiner, signature};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{BundleConfig, Config, SignatureConfig};
+use crate::config::{BundleConfig, SignatureConfig};
 use crate::identity::config::SignatureAlgorithm;
 use crate::identity::mint::SigningKey;
 
@@ -243,7 +243,7 @@ fn private_key(file: &Path) -> Result<SigningKey, Failure> {
 
 fn verify(args: VerifyArgs) -> Result<u8, Failure> {
     let config = match &args.config {
-        Some(file) => Config::load(file)?.bundle,
+        Some(file) => configuration(file)?.bundle,
         None => BundleConfig {
             signature: args.key.map(|key_file| SignatureConfig {
                 key_file,

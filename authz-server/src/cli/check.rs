@@ -8,10 +8,9 @@ use interdict_proto::enforcement::Verdict;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, Failure, check_request, plain, small_runtime};
+use super::{ConfigArgs, Failure, check_request, configuration, plain, small_runtime};
 use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, FixedClock, SystemClock};
-use crate::config::Config;
 use crate::request::Answer;
 use crate::server::Kept;
 use crate::store::DryStore;
@@ -46,7 +45,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: CheckArgs) -> Result<u8, Failure> {
-    let mut config = Config::load(&args.config.config)?;
+    let mut config = configuration(&args.config.config)?;
     // A rehearsal asks nobody, so there is nobody to wait for.
     config.approvals.hold_seconds = 0;
     let file = check_request::load(&args.request)?;

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::{Failure, plain, small_runtime};
-use crate::config::Config;
+use super::{Failure, configuration, plain, small_runtime};
 use crate::server::{exposed_secrets, rehearse};
 
 pub(super) const HELP: &str = "\
@@ -18,7 +17,7 @@ Exit codes: 0 `serve` would start, 2 it would not. Warnings and notes change not
 
 /// Prints one line per part. What is wrong is on standard error.
 pub(super) fn check(file: &Path) -> Result<u8, Failure> {
-    let config = Config::load(file)?;
+    let config = configuration(file)?;
     let rehearsal = small_runtime()?.block_on(rehearse(&config));
     let mut wrong = Vec::new();
     for part in &rehearsal.parts {

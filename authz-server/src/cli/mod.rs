@@ -3,6 +3,9 @@
 //! Exit codes: 0 done (and `check`: allow), 1 it did not work out, 2 usage or configuration error, `check`: 10 deny,
 //! 11 intercept; `replay`: 3 not testable. Answers go to standard output, everything else to standard error.
 
+#[macro_use]
+mod out;
+
 mod admin_client;
 mod approvals;
 mod audit;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::ConfigError;
+use crate::config::{Config, ConfigError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -167,6 +170,16 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
             Ok(0)
         }
     }
+}
+
+/// Reads the configuration. Where there is none, says how to name it.
+fn configuration(file: &std::path::Path) -> Result<Config, Failure> {
+    Config::load(file).map_err(|error| match file.exists() {
+        true => error.into(),
+        false => Failure::usage(format!(
+            "{error}; name the configuration with --config FILE, or with INTERDICT_CONFIG=FILE"
+        )),
+    })
 }
 
 /// A runtime for commands that ask one thing.

@@ -37,6 +37,7 @@ pub(super) struct PinsArgs {
 #[derive(Debug, Subcommand)]
 enum PinsCommand {
     /// What is known of servers' definitions.
+    #[command(after_help = HELP)]
     List {
         /// Only of this MCP server.
         #[arg(long)]
@@ -46,6 +47,7 @@ enum PinsCommand {
         state: Option<State>,
     },
     /// What waits for a person: the change, and what is suspicious about it.
+    #[command(after_help = HELP)]
     Review {
         /// Only of this MCP server.
         #[arg(long)]
@@ -54,6 +56,7 @@ enum PinsCommand {
         which: Which,
     },
     /// Approve the definition that was reviewed, or keep the approved one.
+    #[command(after_help = HELP)]
     Approve {
         /// The MCP server.
         #[arg(long)]
@@ -71,6 +74,7 @@ enum PinsCommand {
         by: String,
     },
     /// Take an approval back, or refuse what waits.
+    #[command(after_help = HELP)]
     Revoke {
         /// The MCP server.
         #[arg(long)]

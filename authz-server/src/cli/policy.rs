@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use interdict_policy::{FileCoverage, TestOutcome, TestReport, run_tests};
 
-use super::{Failure, plain, policy_eval};
-use crate::config::Config;
+use super::{Failure, configuration, plain, policy_eval};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
@@ -95,9 +94,13 @@ pub(super) fn roots(paths: &[PathBuf], config: Option<&Path>) -> Result<Vec<Path
     }
     let default = Path::new("interdict.yaml");
     match config {
-        Some(file) => Ok(Config::load(file)?.bundle.paths),
-        None if default.is_file() => Ok(Config::load(default)?.bundle.paths),
-        None => Ok(vec![PathBuf::from("policies")]),
+        Some(file) => Ok(configuration(file)?.bundle.paths),
+        None if default.is_file() => Ok(configuration(default)?.bundle.paths),
+        None if Path::new("policies").is_dir() => Ok(vec![PathBuf::from("policies")]),
+        None => Err(Failure::usage(
+            "there is neither interdict.yaml nor a folder policies here; name the folders of the bundle, or the \
+             configuration with --config FILE",
+        )),
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) struct QuarantineArgs {
 #[derive(Debug, Subcommand)]
 enum QuarantineCommand {
     /// What is kept, newest first.
+    #[command(after_help = HELP)]
     List {
         /// Only of this MCP server.
         #[arg(long)]
@@ -38,6 +39,7 @@ enum QuarantineCommand {
         limit: Option<u64>,
     },
     /// One text.
+    #[command(after_help = HELP)]
     Show {
         /// Its handle, as the agent was given it or its 32 digits alone.
         #[arg(value_parser = parse_handle)]

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::Failure;
-use crate::config::Config;
+use super::{Failure, configuration};
 use crate::server::{Drained, serve};
 use crate::telemetry::logs;
 
@@ -17,7 +16,7 @@ for up to `listen.grpc.drain_seconds`; a second one ends them at once.
 Exit codes: 0 every call was answered, 1 some were cut off, 2 it did not start: usage or configuration error.";
 
 pub(super) fn run(file: &Path) -> Result<u8, Failure> {
-    let config = Config::load(file)?;
+    let config = configuration(file)?;
     // Dropped last: the decisions of the drain are in the log when the process ends.
     let _log = logs::install(config.log);
     // One worker per core: decisions are computation, and what waits (held calls, keys, disk) does not occupy a worker.

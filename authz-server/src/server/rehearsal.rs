@@ -48,7 +48,7 @@ pub async fn rehearse(config: &Config) -> Rehearsal {
     if let Some(bundle) = &bundle {
         tell("bundle", Ok(summary(bundle)));
         tell("content", Ok(content(bundle)));
-        tell("contracts", Ok(format!("{} tools", bundle.contracts().count())));
+        tell("contracts", Ok(format!("tools with a contract: {}", bundle.contracts().count())));
         tell("pinning", Ok(pinning(bundle.registry())));
     }
     match opened {
@@ -84,13 +84,13 @@ async fn identity(config: &Config, bundle: &BundleKeeper) -> Result<String, Stri
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (store, metrics) = (Arc::new(DryStore::default()), Arc::new(Metrics::new()));
     let made = decider(config, bundle, store, [0; 32], clock, metrics, Kept::default()).await;
-    made.map(|_| format!("{} issuers", config.identity.issuers.len())).map_err(|error| error.to_string())
+    made.map(|_| format!("issuers: {}", config.identity.issuers.len())).map_err(|error| error.to_string())
 }
 
 fn summary(bundle: &Bundle) -> String {
     let registry = bundle.registry();
     let (agents, servers) = (registry.agents().count(), registry.servers().count());
-    format!("{agents} agents, {servers} servers, digest {}", bundle.digest())
+    format!("agents: {agents}; servers: {servers}; digest {}", bundle.digest())
 }
 
 /// Which servers' traffic is looked into.
@@ -156,16 +156,23 @@ fn files(config: &Config) -> Vec<Part> {
         Part { name: "pins", found: database(Database::Pins, &beside(pins::DATABASE)) },
         Part { name: "totals", found: database(Database::Totals, &beside(totals::DATABASE)) },
         Part { name: "key", found: sealing.map_err(named) },
-        Part {
-            name: "key",
-            found: key::look(&beside(pins::QUARANTINE_KEY))
-                .map_err(|error| format!("approvals.database: {error}")),
-        },
+        Part { name: "key", found: quarantine_key(&beside(pins::QUARANTINE_KEY), &beside(pins::DATABASE)) },
     ];
     if config.audit.enabled {
         parts.push(Part { name: "audit", found: audit(config) });
     }
     parts
+}
+
+/// What is sealed in the database of pins can be read with its own key only.
+fn quarantine_key(key: &Path, database: &Path) -> Result<String, String> {
+    if database.exists() && !key.exists() {
+        let (key, database) = (key.display(), database.display());
+        return Ok(format!(
+            "{key}: not there, but {database} is: what was sealed into it cannot be read with a new key"
+        ));
+    }
+    key::look(key).map_err(|error| format!("approvals.database: {error}"))
 }
 
 fn database(what: Database, file: &Path) -> Result<String, String> {

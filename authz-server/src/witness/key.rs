@@ -7,7 +7,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use interdict_audit::hex;
 use interdict_audit::note::{Cosigner, KeyKind, NoteError, VerifierKey};
 
-use super::files;
+use crate::files;
 
 /// The key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub fn cosigner(file: &Path, name: Option<&str>) -> Result<Cosigner, KeyError> {
     };
     let cosigner = named(&secret, name).map_err(|error| refuse(error.to_string()))?;
     let line = format!("{}\n", cosigner.verifier());
-    files::replace(&public_file, line.as_bytes())
+    files::write_whole(&public_file, line.as_bytes())
         .map_err(|error| KeyError { file: public_file, reason: format!("cannot be written: {error}") })?;
     Ok(cosigner)
 }
@@ -60,7 +60,7 @@ fn generate(file: &Path) -> std::io::Result<[u8; 32]> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         files::private_folder(folder)?;
     }
-    files::replace(file, format!("{}\n", hex::encode(secret)).as_bytes())?;
+    files::write_whole(file, format!("{}\n", hex::encode(secret)).as_bytes())?;
     Ok(secret)
 }
 

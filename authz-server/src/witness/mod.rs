@@ -7,7 +7,6 @@
 //! The log's side is [`client`].
 
 pub mod client;
-mod files;
 mod http;
 mod key;
 mod state;

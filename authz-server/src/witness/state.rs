@@ -11,7 +11,7 @@ use interdict_audit::merkle::Hash;
 use interdict_audit::note::{Note, VerifierKey};
 use sha2::{Digest, Sha256};
 
-use super::files;
+use crate::files;
 
 /// The most origins; a log that invents tenants must not fill the disk of its witness.
 const MAX_ORIGINS: usize = 10_000;
@@ -81,7 +81,7 @@ impl State {
 
     /// Writes a cosigned checkpoint; it is on the disk when this returns.
     pub(super) fn store(&self, origin: &str, note: &Note) -> std::io::Result<()> {
-        files::replace(&file_of(&self.folder, origin), note.to_string().as_bytes())
+        files::write_whole(&file_of(&self.folder, origin), note.to_string().as_bytes())
     }
 }
 

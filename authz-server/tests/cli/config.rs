@@ -25,11 +25,11 @@ fn config_check_says_what_it_found_of_every_part_that_serve_reads_and_makes_noth
     house.token();
     house.write("bundle/data.yaml", "interdict: {content: {rules: [{classes: [pan], action: redact}]}}\n");
     let ran = house.run(&["config", "check"]).ends(0).says(&[
-        "OK  bundle      1 agents, 1 servers, digest ",
+        "OK  bundle      agents: 1; servers: 1; digest ",
         "OK  content     requests to: tools; answers of: tools; text that gives orders of: none",
-        "OK  contracts   0 tools",
+        "OK  contracts   tools with a contract: 0",
         "OK  pinning     approve_first: none; trust_first: none; off: tools",
-        "OK  identity    1 issuers",
+        "OK  identity    issuers: 1",
         "OK  admin API",
         "interdict-approvals.db: not there yet",
         "interdict-pins.db: not there yet",

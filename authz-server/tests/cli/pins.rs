@@ -99,7 +99,7 @@ async fn a_wrong_digest_is_answered_with_the_one_that_waits_and_what_to_do() {
         .ends(1)
         .says(&["interdict pins review --server tools`", "[pin.changed]"]);
     // What a list shows is the beginning only.
-    approve(&office, &["--tool", "pay"], &now[..12]).ends(2).says(&["64 hex digits"]);
+    approve(&office, &["--tool", "pay"], now.split_at(12).0).ends(2).says(&["64 hex digits"]);
     // Attack: a tool's name is a piece of a command line.
     let odd = r#"{"name":"x;reboot"}"#;
     office.saw(odd, "new").await;

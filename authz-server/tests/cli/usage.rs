@@ -74,3 +74,50 @@ fn config_check_and_version_end_with_0_and_help_has_examples() {
         assert!(is_whole, "{command:?}: {}", ran.out);
     }
 }
+
+#[test]
+fn where_something_has_to_be_named_the_message_says_by_which_option() {
+    let house = House::new();
+    std::fs::remove_file(house.path("interdict.yaml")).unwrap();
+    for command in ["serve", "config check", "check --request r.json"] {
+        house.run(&command.split(' ').collect::<Vec<_>>()).ends(2).says(&["interdict.yaml", "--config FILE"]);
+    }
+    for command in ["audit tail", "audit verify", "replay --since 1h"] {
+        let ran = house.run(&command.split(' ').collect::<Vec<_>>()).ends(2);
+        ran.says(&["--config FILE", "--directory FOLDER"]);
+    }
+    house.run(&["audit", "tail", "--directory", "."]).ends(2).says(&["--directory FOLDER"]);
+    house.run(&["policy", "test"]).ends(2).says(&["--config FILE"]);
+    for command in ["pins list", "approvals list", "quarantine list"] {
+        let ran = house.run(&command.split(' ').collect::<Vec<_>>()).ends(2);
+        ran.says(&["--token-file FILE", "INTERDICT_ADMIN_TOKEN_FILE=FILE"]);
+    }
+}
+
+/// A tenant is a folder of the log.
+#[test]
+fn a_tenant_that_is_a_path_is_refused() {
+    let house = House::new();
+    std::fs::create_dir_all(house.path("log/tenants")).unwrap();
+    for command in ["tail", "query", "verify"] {
+        for tenant in ["..", "../..", "a/b", ".hidden", ""] {
+            let ran = house.run(&["audit", command, "--directory", "log", "--tenant", tenant]).ends(1);
+            ran.says(&["[audit.bad_tenant]"]);
+        }
+    }
+}
+
+#[test]
+fn a_command_whose_reader_goes_away_ends_quietly() {
+    let house = House::new();
+    house.token();
+    let mut child = house
+        .command(&["policy", "test", "bundle"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+}

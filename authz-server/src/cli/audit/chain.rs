@@ -20,13 +20,17 @@ pub(super) struct Chain {
 /// An id as a person gives it.
 pub(in crate::cli) fn parse_id(text: &str) -> Result<Uuid, Failure> {
     Uuid::parse_str(text)
-        .map_err(|_| Failure::usage(format!("`{text}` is no id of a decision or an approval")))
+        .map_err(|_| {
+        Failure::usage(format!(
+            "`{text}` is no id of a decision or an approval: they look like 0198c5d2-7c1e-7000-8000-00000000002a, and \
+             `interdict audit query` has them"
+        ))
+    })
 }
 
 impl Chain {
     /// Looks in one tenant's log, or in all of them.
-    pub(super) fn find(layout: &Layout, tenant: Option<&str>, id: &str) -> Result<Self, Failure> {
-        let id = parse_id(id)?;
+    pub(super) fn find(layout: &Layout, tenant: Option<&str>, id: Uuid) -> Result<Self, Failure> {
         for reader in readers(layout, tenant)? {
             let about = reader.by_decision(id).map_err(refused)?;
             let mut entries: BTreeMap<u64, StoredEntry> = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use interdict_audit::verify::{Report, Verdict, verify};
 
-use super::chain::Chain;
+use super::chain::{Chain, parse_id};
 use super::package::{Plan, Written, origin, read_kept};
 use super::place::only_reader;
 use super::scratch::{Scratch, must_be_free};
@@ -79,7 +79,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<u8, Failure> {
     let witnesses = args.place.settings()?.witnesses.into_iter().map(|witness| witness.key).collect();
     let (reader, mut wanted) = match &args.decision {
         Some(id) => {
-            let chain = Chain::find(&layout, args.tenant.as_deref(), id)?;
+            let chain = Chain::find(&layout, args.tenant.as_deref(), parse_id(id)?)?;
             let runs = chain.runs();
             (chain.reader, runs)
         }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit::{AuditError, Layout, LogReader, SYSTEM_TENANT};
-use crate::cli::Failure;
-use crate::config::{AuditConfig, Config};
+use crate::cli::{Failure, configuration};
+use crate::config::AuditConfig;
 
 /// Which log is read.
 #[derive(Debug, Args)]
@@ -29,7 +29,12 @@ impl Place {
     pub(in crate::cli) fn settings(&self) -> Result<AuditConfig, Failure> {
         match &self.directory {
             Some(directory) => Ok(AuditConfig { directory: directory.clone(), ..AuditConfig::default() }),
-            None => Ok(Config::load(&self.config)?.audit),
+            None if !self.config.exists() => Err(Failure::usage(format!(
+                "there is no {}; name the configuration of the server with --config FILE, or the folder of its log with \
+                 --directory FOLDER",
+                self.config.display()
+            ))),
+            None => Ok(configuration(&self.config)?.audit),
         }
     }
 
@@ -39,7 +44,8 @@ impl Place {
         match layout.tenants().is_dir() {
             true => Ok(layout),
             false => Err(Failure::usage(format!(
-                "there is no log in {}; name its folder with --directory",
+                "there is no log in {}; name its folder with --directory FOLDER, or the configuration that names it with \
+                 --config FILE",
                 layout.root().display()
             ))),
         }

@@ -8,7 +8,7 @@ use interdict_audit::note::Note;
 use interdict_audit::record::{AnyBody, Entry};
 use serde_json::{Value, json};
 
-use super::chain::Chain;
+use super::chain::{Chain, parse_id};
 use super::{Place, line, refused, story};
 use crate::audit::{Layout, LogReader, StoredEntry};
 use crate::cli::replay::sealed::{self, Closed};
@@ -52,8 +52,9 @@ pub(super) struct Standing {
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<u8, Failure> {
+    let id = parse_id(&args.id)?;
     let layout = args.place.layout()?;
-    let chain = Chain::find(&layout, args.tenant.as_deref(), &args.id)?;
+    let chain = Chain::find(&layout, args.tenant.as_deref(), id)?;
     let mut proved = true;
     let mut first = true;
     for stored in chain.entries.values() {

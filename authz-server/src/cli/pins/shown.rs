@@ -65,6 +65,11 @@ struct Suspicion {
     path: String,
 }
 
+/// A moment to the second: whoever needs more asks for JSON.
+fn second(at: &str) -> String {
+    at.parse::<jiff::Timestamp>().map_or_else(|_| at.to_owned(), |at| format!("{at:.0}"))
+}
+
 /// Digests are long, and their beginnings tell them apart in a list.
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
@@ -95,13 +100,13 @@ fn nothing(server: &Server) -> String {
 pub(super) fn print_line(shown: &Shown) {
     let mut line = format!("{:<8}  {}  {:<12}  {}", shown.state, shown.server, shown.kind, shown.name,);
     if let Some(Approved { digest, by, at, .. }) = &shown.approved {
-        line.push_str(&format!("  {} approved by {by} at {at}", short(digest)));
+        line.push_str(&format!("  {} approved by {by} at {}", short(digest), second(at)));
     }
     if let Some(Seen { digest, seen_as, at, .. }) = &shown.seen {
-        line.push_str(&format!("  {} seen as {seen_as} at {at}", short(digest)));
+        line.push_str(&format!("  {} seen as {seen_as} at {}", short(digest), second(at)));
     }
     if let Some(Revoked { by, at }) = &shown.revoked {
-        line.push_str(&format!("  revoked by {by} at {at}"));
+        line.push_str(&format!("  revoked by {by} at {}", second(at)));
     }
     println!("{}", plain::line(&line));
 }
@@ -139,7 +144,9 @@ pub(super) fn print_review(page: &Page, of: Option<&str>) {
 
 fn print_one(shown: &Shown) {
     let Shown { kind, name, server, state, .. } = shown;
-    println!("{}", plain::line(&format!("{kind} {name} of {server}: {state}")));
+    // Instructions have no name.
+    let named = if name.is_empty() { kind.clone() } else { format!("{kind} {name}") };
+    println!("{}", plain::line(&format!("{named} of {server}: {state}")));
     let text = |raw: &Option<Box<RawValue>>| raw.as_ref().map(|raw| pretty(raw));
     if let Some(approved) = &shown.approved {
         let (by, at) = (plain::line(&approved.by), plain::line(&approved.at));

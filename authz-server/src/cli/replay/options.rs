@@ -27,9 +27,10 @@ pub(super) fn each_decision(
         let Some(found) = walk.next()? else { break };
         let unreadable = |what: String| {
             Failure::failed(format!(
-                "record {} of `{}`: {what}; run `interdict audit verify`",
+                "record {} of `{}`: {what}; run `interdict audit verify {}`",
                 found.stored.seq,
-                found.reader.tenant()
+                found.reader.tenant(),
+                args.place.words()
             ))
         };
         let entry = Entry::read(&found.stored.record).map_err(|error| unreadable(error.to_string()))?;

@@ -230,6 +230,8 @@ impl Bundle {
                     inner.fast.insert(index);
                 }
                 Err(why) => {
+                    // It is none: the set has its answers from the other engine.
+                    let why = why.trim_start_matches("Compilation error: ");
                     inner.notes.push(format!("{}.{}: {why}", set.topic, set.name));
                 }
             }
