@@ -4,7 +4,7 @@
 //! JSON is brought into plain form part by part, eight bytes at a time: small letters, escapes as what they stand for. A
 //! word that a part cuts off counts as found, so that nothing is missed.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::grams::unescaped;
 
@@ -24,12 +24,32 @@ const UNKNOWN: u8 = 0;
 
 /// Letters, the most frequent one first.
 const FREQUENT: &[u8] = b" etaoinsrhldcumfpgwybvkxjqz";
-/// Parts of words that are everywhere though their letters are not.
-const COMMON: [&[u8]; 28] = [
-    b"the", b"the ", b"aske", b" fro", b"stom", b"http", b"list", b"crea", b"cust", b"live", b" ask",
-    b"you ", b" you", b"your", b"text", b"name", b"type", b"user", b"mess", b"cont", b"stat", b"comm",
-    b"from", b"this", b"with", b"have", b"copy", b"upda",
-];
+/// Words that are everywhere in text and data: what is a part of one of them is not rare.
+const COMMON: &str = " the of and to in is you that it he was for on are as with his they at be this have from or one had by \
+    word but not what all were we when your can said there use an each which she do how their if will up other about out \
+    many then them these so some her would make like him into time has look two more write go see number no way could \
+    people my than first water been call who its now find long down day did get come made may part asked ask over never \
+    customer order delivered delivery garden list listed name type title text status state user item items price total \
+    date created updated description comment content address country page pages http https www contact company company's \
+    record report document house river where nobody again back later front desk result results ";
+
+static IS_COMMON: LazyLock<[u32; 1024]> = LazyLock::new(|| {
+    let mut bits = [0; 1024];
+    let parts = COMMON.as_bytes().windows(4).chain(COMMON.as_bytes().windows(3));
+    for (cell, bit) in parts.map(common) {
+        if let Some(cell) = bits.get_mut(cell) {
+            *cell |= bit;
+        }
+    }
+    bits
+});
+
+/// Where a part of a word is noted.
+fn common(part: &[u8]) -> (usize, u32) {
+    let bit =
+        part.iter().fold(0, |bits: u32, byte| (bits ^ u32::from(*byte)).wrapping_mul(0x9e37_79b1)) >> 17;
+    ((bit >> 5) as usize, 1 << (bit & 31))
+}
 
 /// A word by its rarest bytes.
 #[derive(Debug, Clone)]
@@ -86,7 +106,8 @@ const fn place(gram: u32) -> u32 {
 }
 
 fn rarity(bytes: &[u8]) -> usize {
-    if COMMON.contains(&bytes) {
+    let (cell, bit) = common(bytes);
+    if IS_COMMON.get(cell).is_some_and(|cell| cell & bit != 0) {
         return 0;
     }
     let one = |byte: &u8| FREQUENT.iter().position(|other| other == byte).unwrap_or(FREQUENT.len());
@@ -98,15 +119,25 @@ fn rarity(bytes: &[u8]) -> usize {
 fn rarest<const N: usize>(word: &[u8]) -> Option<(usize, [u8; N])> {
     let parts = word.windows(N).enumerate().filter_map(|(at, part)| Some((at, *part.first_chunk::<N>()?)));
     let solid = parts.filter(|(_, part)| part.get(1..N - 1).is_some_and(|inner| !inner.contains(&b' ')));
-    solid.max_by_key(|(_, part)| rarity(part)).filter(|(_, part)| N == 3 || rarity(part) > 0)
+    solid.max_by_key(|(_, part)| rarity(part))
+}
+
+const fn short([a, b, c]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
 }
 
 impl<S: Copy> Word<S> {
     /// `None` where it has no bytes to be looked for by.
     fn new(text: Vec<u8>, says: S) -> Option<Self> {
-        let four = rarest::<4>(&text).map(|(at, part)| (at, u32::from_le_bytes(part)));
-        let three = || rarest::<3>(&text).map(|(at, [a, b, c])| (at, u32::from_le_bytes([a, b, c, 0])));
-        let (at, anchor) = four.or_else(three)?;
+        let (four, three) = (rarest::<4>(&text), rarest::<3>(&text));
+        let is_rare = |part: &[u8]| rarity(part) > 0;
+        let (at, anchor) = match (four, three) {
+            // Three bytes that are rare are better than four that are not.
+            (Some((_, four)), Some((at, three))) if !is_rare(&four) && is_rare(&three) => (at, short(three)),
+            (Some((at, four)), _) => (at, u32::from_le_bytes(four)),
+            (None, Some((at, three))) => (at, short(three)),
+            (None, None) => return None,
+        };
         Some(Self { anchor, at, text: text.into(), says })
     }
 
