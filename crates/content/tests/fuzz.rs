@@ -75,6 +75,16 @@ fn the_content_target_holds_over_changed_documents() {
         "-",
         ":",
         "\"",
+        ",",
+        "\\u0000",
+        "4111,1111,1111,1111",
+        "4111\\n1111\\n1111\\n1111",
+        "0x34313131203131313120313131312031313131",
+        "34 31 31 31 31 31 31 31 31 31 31 31 31 31 31 31",
+        "aNDExMSAxMTExIDExMTEgMTExMQ",
+        "NDEx\\nMSAx\\nMTEx\\nIDEx\\nMTEg\\nMTEx\\nMQ==",
+        "\u{e0034}",
+        "\u{301}",
     ];
     let seeds = [
         r#"{"content":[{"type":"text","text":"Order 4111111111111111 of a.user@example.org, see 10.0.0.7"}],"n":4111111111111111}"#,

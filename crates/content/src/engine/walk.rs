@@ -94,8 +94,8 @@ pub(super) struct Walk<'e> {
     first: usize,
     /// Class and place of what was found in this leaf.
     told: Vec<(usize, Range<usize>)>,
-    /// Runs of this leaf that were decoded, and how deep they stood.
-    decoded: Vec<(u8, Range<usize>)>,
+    /// Runs of this leaf that were decoded: how deep they stood, where, and how much came out of them.
+    decoded: Vec<(u8, Range<usize>, usize)>,
 }
 
 impl<'e> Walk<'e> {
@@ -255,21 +255,31 @@ impl<'e> Walk<'e> {
         leaf: &Leaf<'_>,
         levels: Levels,
     ) {
-        let (decoded, run) = match encoded::decode(text, word, self.room.min(self.whole)) {
-            encoded::Decoded::Text(decoded, run) => (decoded, run),
-            encoded::Decoded::Nothing => return,
-            encoded::Decoded::TooLong => {
-                self.scan.incomplete = true;
-                return;
+        match encoded::decode(text, word, self.room.min(self.whole)) {
+            encoded::Decoded::Texts(texts) => {
+                texts
+                    .into_iter()
+                    .for_each(|(decoded, run)| self.decoded(&decoded, run, origin, leaf, levels));
             }
-        };
+            encoded::Decoded::TooLong => self.scan.incomplete = true,
+        }
+    }
+
+    fn decoded(
+        &mut self,
+        decoded: &str,
+        run: Range<usize>,
+        origin: &Origin<'_>,
+        leaf: &Leaf<'_>,
+        levels: Levels,
+    ) {
         let source = origin.resolve(&run);
         // The same run in another view of the leaf.
-        let again = (levels.encoded, source);
+        let again = (levels.encoded, source, decoded.len());
         if self.decoded.contains(&again) {
             return;
         }
-        if levels.encoded >= LEVELS {
+        if levels.encoded >= LEVELS || decoded.len() > self.room.min(self.whole) {
             self.scan.incomplete = true;
             return;
         }
@@ -278,7 +288,7 @@ impl<'e> Walk<'e> {
         self.whole = self.whole.saturating_sub(decoded.len());
         let map = Map::whole(run);
         let origin = Origin { map: &map, below: Some(origin) };
-        self.text(&decoded, &origin, leaf, Levels { encoded: levels.encoded + 1, textual: 0 });
+        self.text(decoded, &origin, leaf, Levels { encoded: levels.encoded + 1, textual: 0 });
     }
 
     fn tell(&mut self, hit: &Hit, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
@@ -313,7 +323,8 @@ impl<'e> Walk<'e> {
         let findings = self.scan.findings.get(self.first..).unwrap_or_default();
         self.told.iter().zip(findings).any(|((told, range), finding)| {
             let touches = range.start < source.end && source.start < range.end;
-            *told == class && touches && (levels.encoded == 0 || finding.mark == *mark)
+            let within = range.start <= source.start && source.end <= range.end;
+            *told == class && if levels.encoded == 0 { touches } else { within && finding.mark == *mark }
         })
     }
 }

@@ -15,10 +15,8 @@ const GZIP: &[u8] = b"H4sI";
 
 /// What became of a run.
 pub(crate) enum Decoded {
-    /// Readable text, and the bytes that it was decoded from.
-    Text(String, Range<usize>),
-    /// Nothing readable, or not encoded.
-    Nothing,
+    /// Readable texts, and the bytes that they were decoded from. One word may be read in several ways.
+    Texts(Vec<(String, Range<usize>)>),
     /// It is longer than what may be decoded.
     TooLong,
 }
@@ -27,32 +25,31 @@ type Readable = Option<(String, Range<usize>)>;
 
 /// Decodes what starts with the word at `word` of `text`; at most `room` bytes may come out of it.
 pub(crate) fn decode(text: &str, word: Range<usize>, room: usize) -> Decoded {
-    match attempt(text.as_bytes(), &word, room) {
-        Ok(Some((text, run))) => Decoded::Text(text, run),
-        Ok(None) => Decoded::Nothing,
-        Err(TooLong) => Decoded::TooLong,
-    }
+    attempt(text.as_bytes(), &word, room).map_or(Decoded::TooLong, Decoded::Texts)
 }
 
-fn attempt(bytes: &[u8], word: &Range<usize>, room: usize) -> Result<Readable, TooLong> {
+fn attempt(bytes: &[u8], word: &Range<usize>, room: usize) -> Result<Vec<(String, Range<usize>)>, TooLong> {
     if let Some(run) = spread::hex_bytes(bytes, word.start).map(|end| word.start..end) {
-        return readable(hex(&spread::digits(part(bytes, &run)), room), run, room);
+        let found = readable(hex(&spread::digits(part(bytes, &run)), room), run, room)?;
+        return Ok(found.into_iter().collect());
     }
     if is_hex(part(bytes, word)) {
         let run = word.start..hex_end(bytes, word.end);
         let found = readable(hex(part(bytes, &run), room), run, room)?;
         if found.is_some() {
-            return Ok(found);
+            return Ok(found.into_iter().collect());
         }
     }
     let end = end_of_run(bytes, word.end);
+    let mut all = Vec::new();
     for start in starts(bytes, word) {
-        let found = plain_base64(bytes, start..end, room)?;
-        if found.is_some() {
-            return Ok(found);
+        if let Some(found) = plain_base64(bytes, start..end, room)? {
+            all.push(found);
+            break;
         }
     }
-    glued(bytes, word, end, room)
+    glued(bytes, word.start..end, room, &mut all)?;
+    Ok(all)
 }
 
 /// What stands in the run from its first character on.
@@ -65,21 +62,30 @@ fn plain_base64(bytes: &[u8], run: Range<usize>, room: usize) -> Result<Readable
 }
 
 /// What begins behind the first character.
-fn glued(bytes: &[u8], word: &Range<usize>, end: usize, room: usize) -> Result<Readable, TooLong> {
-    let run = word.start..end;
+fn glued(
+    bytes: &[u8],
+    run: Range<usize>,
+    room: usize,
+    all: &mut Vec<(String, Range<usize>)>,
+) -> Result<(), TooLong> {
     let inside = part(bytes, &run);
-    if let Some(at) = inside.windows(GZIP.len()).position(|window| window == GZIP) {
-        let run = word.start + at..end;
-        let unpacked = readable(base64(part(bytes, &run), room), run, room)?;
-        if unpacked.is_some() {
-            return Ok(unpacked);
+    if let Some(at) = inside.windows(GZIP.len()).skip(1).position(|window| window == GZIP) {
+        let packed = run.start + at + 1..run.end;
+        all.extend(readable(base64(part(bytes, &packed), room), packed, room)?);
+    }
+    for (text, place) in glued::in_hex(inside).into_iter().chain(glued::in_base64(inside)) {
+        if text.len() > room {
+            return Err(TooLong);
+        }
+        let place = run.start + place.start..run.start + place.end;
+        let known = |(known, at): &(String, Range<usize>)| {
+            at.start <= place.start && place.end <= at.end && known.contains(&text)
+        };
+        if !all.iter().any(known) {
+            all.push((text, place));
         }
     }
-    let found = glued::in_hex(part(bytes, word)).or_else(|| glued::in_base64(inside));
-    match found {
-        Some((text, _)) if text.len() > room => Err(TooLong),
-        found => Ok(found.map(|(text, run)| (text, word.start + run.start..word.start + run.end))),
-    }
+    Ok(())
 }
 
 fn part<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [u8] {

@@ -11,14 +11,17 @@ const LEAST: usize = SHORTEST / 3 * 4;
 /// In longer runs the readable part has to be a quarter at least: what stands in pictures is left alone.
 const LONG: usize = 1024;
 
-/// The longest readable text in a run of base64, at whatever place the code begins, and where it is encoded.
-pub(super) fn in_base64(run: &[u8]) -> Option<(String, Range<usize>)> {
-    let readable = longest_ascii(run).into_iter().filter(|ascii| ascii.len() >= LEAST).filter_map(|ascii| {
-        let ascii = with_edges(run, ascii);
-        let decoded = base64(run.get(ascii.clone())?, run.len());
-        stretch(&decoded, run.len() / 4 * 3).map(|text| (text, ascii))
-    });
-    readable.max_by_key(|(text, _)| text.len())
+/// The longest readable texts in a run of base64, for each place where the code may begin, and where they are encoded.
+pub(super) fn in_base64(run: &[u8]) -> impl Iterator<Item = (String, Range<usize>)> {
+    longest_ascii(run).into_iter().filter(|ascii| ascii.len() >= LEAST).filter_map(|ascii| {
+        let edges = with_edges(run, ascii);
+        let inside = run.get(edges.clone())?;
+        let (text, bytes) = stretch(&base64(inside, inside.len()), run.len() / 4 * 3)?;
+        let mut places = values(inside).map(|(at, _)| edges.start + at).skip(bytes.start * 8 / 6);
+        let start = places.next()?;
+        let further = (bytes.end * 8).div_ceil(6) - bytes.start * 8 / 6 - 1;
+        Some((text, start..further.checked_sub(1).and_then(|last| places.nth(last)).unwrap_or(start) + 1))
+    })
 }
 
 /// The same of a word with hex in it. The run is in the word.
@@ -27,7 +30,9 @@ pub(super) fn in_hex(word: &[u8]) -> Option<(String, Range<usize>)> {
     let inside = word.get(run.clone())?;
     let offset = readable_from(inside)?;
     let decoded = hex(inside.get(offset..)?, inside.len());
-    stretch(&decoded, inside.len() / 2).map(|text| (text, run))
+    let (text, bytes) = stretch(&decoded, inside.len() / 2)?;
+    let start = run.start + offset;
+    Some((text, start + bytes.start * 2..start + bytes.end * 2))
 }
 
 /// At which of the first two digits bytes have to begin for the longest readable text; `None` if it is too short.
@@ -49,11 +54,18 @@ fn is_readable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
 }
 
-/// The longest printable text in ASCII, if it is long enough for one out of `total` bytes.
-fn stretch(decoded: &[u8], total: usize) -> Option<String> {
-    let longest = decoded.split(|byte| !is_readable(*byte)).max_by_key(|text| text.len())?;
+/// The longest printable text in ASCII, if it is long enough for one out of `total` bytes, and which bytes it is.
+fn stretch(decoded: &[u8], total: usize) -> Option<(String, Range<usize>)> {
+    let (mut longest, mut start) = (0..0, 0);
+    for text in decoded.split(|byte| !is_readable(*byte)) {
+        if text.len() > longest.len() {
+            longest = start..start + text.len();
+        }
+        start += text.len() + 1;
+    }
     let enough = longest.len() >= SHORTEST && (total <= LONG || longest.len() >= total / 4);
-    enough.then(|| String::from_utf8_lossy(longest).into_owned())
+    let text = decoded.get(longest.clone()).filter(|_| enough)?;
+    Some((String::from_utf8_lossy(text).into_owned(), longest))
 }
 
 /// Where base64 is that of ASCII for longest, for each of the four places where the code may begin. Of four characters at

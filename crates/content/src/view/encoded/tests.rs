@@ -8,8 +8,8 @@ const ROOM: usize = 65_536;
 
 fn text_of(text: &str, word: Range<usize>) -> Option<(String, Range<usize>)> {
     match decode(text, word, ROOM) {
-        Decoded::Text(decoded, run) => Some((decoded, run)),
-        _ => None,
+        Decoded::Texts(texts) => texts.into_iter().max_by_key(|(text, _)| text.len()),
+        Decoded::TooLong => None,
     }
 }
 
@@ -55,7 +55,7 @@ fn text_longer_than_the_room_is_told_and_pictures_are_nothing() {
     assert!(matches!(decode(&long, 0..long.len(), ROOM), Decoded::TooLong));
     let noise: Vec<u8> = (0..200_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let picture = STANDARD.encode(noise);
-    assert!(matches!(decode(&picture, 0..picture.len(), ROOM), Decoded::Nothing));
+    assert!(matches!(decode(&picture, 0..picture.len(), ROOM), Decoded::Texts(texts) if texts.is_empty()));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_is_glued_to_an_encoded_run_does_not_hide_it() {
             let (decoded, run) =
                 text_of(&text, 0..text.trim_end_matches('=').len()).unwrap_or_else(|| panic!("{text}"));
             assert!(decoded.contains(secret), "{text}: {decoded}");
-            assert!(run.len() >= encoded.len() - 4, "{text}");
+            assert!(run.len() + 4 >= encoded.len() && run.start + 4 >= prefix.len(), "{text}");
         }
     }
     for prefix in ["0x", "0X", "a", "0", "abc", "hex", "0000000"] {
@@ -100,7 +100,22 @@ fn what_is_glued_to_an_encoded_run_does_not_hide_it() {
     assert_eq!(text_of(&packed, 0..packed.len()).unwrap().0, secret);
     let noise: Vec<u8> = (0..64u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     let amid = STANDARD.encode([&noise, secret.as_bytes(), &noise].concat());
-    assert_eq!(text_of(&amid, 0..amid.len()).unwrap().0, secret);
+    // 64 bytes are 85 characters and a part of the next one.
+    assert_eq!(text_of(&amid, 0..amid.len()).unwrap(), (secret.to_owned(), 85..118));
+}
+
+/// Attack: a readable text in front of the one that matters.
+#[test]
+fn a_word_is_read_in_every_way_in_which_something_is_readable() {
+    let (first, secret) = ("nothing to see here, go on ".repeat(9), "card 4111 1111 1111 1111");
+    let (plain, hexed) = (STANDARD.encode(&first), hex_of(first.as_bytes()));
+    for text in
+        [format!("{plain}a{}", STANDARD.encode(secret)), format!("{hexed}a{}", STANDARD.encode(secret))]
+    {
+        let Decoded::Texts(texts) = decode(&text, 0..text.len(), ROOM) else { panic!("{text}") };
+        assert!(texts.iter().any(|(text, _)| text.contains(secret)), "{texts:?}");
+        assert!(texts.iter().any(|(text, _)| text.contains(&first)), "{texts:?}");
+    }
 }
 
 #[test]
