@@ -14,6 +14,7 @@ mod snapshot;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod vault;
 mod worker;
 
@@ -38,6 +39,7 @@ use self::mask::Mask;
 pub use self::people::{AnswerError, Suspicion};
 pub use self::reports::kind_of;
 use self::snapshot::Snapshot;
+use self::turn::Turns;
 pub use self::vault::QuarantinedText;
 pub(crate) use self::vault::{KEY as QUARANTINE_KEY, Vault};
 use self::worker::{Job, Worker};
@@ -61,6 +63,7 @@ pub struct Pins {
     recorder: Option<Arc<dyn Recorder>>,
     clock: Arc<dyn Clock>,
     vault: Arc<Vault>,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Pins {
@@ -116,7 +119,7 @@ impl Pins {
             recorder.clone(),
             metrics,
         )?;
-        Ok(Self { snapshot, changed, jobs, bundle, recorder, clock, vault })
+        Ok(Self { snapshot, changed, jobs, bundle, recorder, clock, vault, turns: Turns::default() })
     }
 
     // === for decisions ===

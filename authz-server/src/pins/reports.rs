@@ -35,10 +35,12 @@ impl Pins {
         if seen.is_empty() {
             return;
         }
+        let place = (tenant.to_owned(), server.to_owned());
+        let Some(turn) = self.turns.take(&place) else { return };
         let seen: Vec<_> = seen.iter().take(outcome::MAX_SEEN).cloned().collect();
         let (pins, now) = (self.clone(), self.clock.now());
-        let place = (tenant.to_owned(), server.to_owned());
         self.submit(move |file| {
+            let _turn = turn;
             let mut done = Done { told: Vec::new(), changed: false, then: Box::new(|| {}) };
             let mask = pins.mask(&place.1);
             let sightings: Vec<_> =
