@@ -84,7 +84,11 @@ class Market:
     def reviewed(self, name: str, kind: str = "tool") -> dict[str, Any] | None:
         """What waits for a person under this name."""
         which = ["--kind", kind, *(["--name", name] if name else [])]
-        page = json.loads(self.command("pins", "review", "--server", self.name, *which, "--json"))
+        done = content.command(self.interdict, "pins", "review", "--server", self.name, *which, "--json")
+        if "[pin.not_found]" in done.stderr:
+            return None  # not listed yet, or the news of it is under way
+        assert done.returncode == 0, f"{which}: {done.stdout}{done.stderr}"
+        page = json.loads(done.stdout)
         return next((entry for entry in page["pins"] if entry["name"] == name and "seen" in entry), None)
 
     def wait_review(self, name: str, kind: str = "tool") -> dict[str, Any]:
