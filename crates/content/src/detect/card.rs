@@ -155,6 +155,8 @@ pub(crate) fn find(cluster: &Cluster<'_>, found: &mut Found) {
 
 /// Looks for a card whose first group is `first`, with something else than an ordinary separator between the groups. Groups
 /// of other sizes than those of printed numbers need a word that says what they are.
+// Seldom needed, and would make the pass over every word larger.
+#[inline(never)]
 pub(crate) fn find_row(text: &Text<'_>, first: &Range<usize>, found: &mut Found) {
     let Some(groups) = row::collect(text, first) else { return };
     let total: usize = groups.iter().map(ExactSizeIterator::len).sum();

@@ -183,6 +183,8 @@ pub(crate) fn is_hex(word: &[u8]) -> bool {
 }
 
 /// The longest run of hex in a word, if it is long enough: behind `0x`, or between other letters.
+// Seldom needed, and would make the pass over every word larger.
+#[inline(never)]
 pub(crate) fn hex_run(word: &[u8]) -> Option<Range<usize>> {
     let (mut longest, mut start) = (0..0, 0);
     // A run that is long enough reaches over the byte that ends a short one: most of a word is never looked at.

@@ -11,6 +11,8 @@ const LINE: std::ops::RangeInclusive<usize> = 4..=14;
 const GAP: usize = 3;
 
 /// Bytes in hex from `at` on, with the same thing between all of them and perhaps `0x` in front of each: where they end.
+// Seldom needed, and would make the pass over every word larger.
+#[inline(never)]
 pub(crate) fn hex_bytes(bytes: &[u8], at: usize) -> Option<usize> {
     // Text begins with a character that can be seen, and a time of day with none.
     if !matches!(bytes.get(at..at + 2), Some([b'2'..=b'7', _] | [b'0', b'x' | b'X'])) {
@@ -46,6 +48,8 @@ pub(super) fn digits(run: &[u8]) -> Vec<u8> {
 }
 
 /// Short lines of base64, all equally long but the last, of which the first ends at the line feed at `at`.
+// Seldom needed, and would make the pass over every word larger.
+#[inline(never)]
 pub(crate) fn lines(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let returns = usize::from(at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\r'));
     let (first_end, next) = (at - returns, at + 1);
