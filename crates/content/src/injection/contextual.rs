@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -49,29 +50,37 @@ static DIRECTIVE: Pattern = Pattern::new(
     r"\b(?:you (?:must|should|need|have to|are|can|may|will)|must|please|ignore|disregard|always|never|before (?:you|using|calling|answering)|do not|don't|read|send|call|invoke|execute|use (?:the|this)|pass|to you,|the following|instruct)\b",
 );
 
+/// How far behind its beginning a block says so, in bytes.
+const BLOCK_REACH: usize = 400;
+
 /// The tools of the agent, by name.
 #[derive(Debug)]
 pub(super) struct Tools {
-    names: Option<AhoCorasick>,
+    named: Vec<String>,
+    /// Compiled when the first text is read: most answers have none that has to be.
+    names: OnceLock<Option<AhoCorasick>>,
     /// Whether the name is an everyday word, which counts only in quotes or as a call.
     plain: Vec<bool>,
 }
 
 impl Tools {
     pub(super) fn new(tools: &BTreeSet<String>) -> Self {
-        let named: Vec<&String> = tools.iter().filter(|name| name.len() >= MIN_NAME).collect();
+        let named: Vec<String> = tools.iter().filter(|name| name.len() >= MIN_NAME).cloned().collect();
         let plain = named.iter().map(|name| is_plain(name)).collect();
-        let names = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&named)
-            .ok()
-            .filter(|_| !named.is_empty());
-        Self { names, plain }
+        Self { named, names: OnceLock::new(), plain }
+    }
+
+    fn names(&self) -> Option<&AhoCorasick> {
+        let compile = || {
+            let mut builder = AhoCorasick::builder();
+            builder.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
+            builder.build(&self.named).ok().filter(|_| !self.named.is_empty())
+        };
+        self.names.get_or_init(compile).as_ref()
     }
 
     pub(super) fn are_in(&self, text: &str) -> bool {
-        self.names.as_ref().is_some_and(|names| names.is_match(text))
+        self.names().is_some_and(|names| names.is_match(text))
     }
 
     /// Names as words of their own, everyday words only where they can only be meant as names.
@@ -80,7 +89,7 @@ impl Tools {
             let plain = self.plain.get(found.pattern().as_usize()).copied().unwrap_or(true);
             (is_word(text, found.range()) && (!plain || is_name(text, found.range()))).then(|| found.range())
         };
-        self.names.iter().flat_map(move |names| names.find_iter(text).filter_map(named))
+        self.names().into_iter().flat_map(move |names| names.find_iter(text).filter_map(named))
     }
 }
 
@@ -120,7 +129,9 @@ pub(super) fn find(text: &[u8], candidates: &Candidates, definition: bool, found
         found.contextual("secret_path");
     }
     let instructs = |part: &[u8]| {
-        BLOCK.spans(part).any(|span| definition || DIRECTIVE.is_in(behind(part, span.end, 400)))
+        let mut directive = DIRECTIVE.nexts(part);
+        let mut is_near = |end: usize| directive.at(end).is_some_and(|at| at - end < BLOCK_REACH);
+        BLOCK.spans(part).any(|span| definition || is_near(span.end))
     };
     if candidates.parts(Groups::BLOCK, text).any(instructs) {
         found.contextual("instruction_block");

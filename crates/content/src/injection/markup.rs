@@ -4,7 +4,7 @@
 //! talks to a model or gives orders.
 
 use super::Found;
-use super::pattern::{Pattern, around};
+use super::pattern::{Next, Pattern, around};
 use super::triggers::{Candidates, Groups};
 
 /// Where hidden text starts.
@@ -67,8 +67,8 @@ pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
 
 /// Whatever hides, much of it or little, the text behind it is read once: each search goes on from what it found last.
 fn hides_orders(text: &[u8]) -> bool {
-    let mut addressee = Next::new(|from| ADDRESSEE.next_in(text, from).map(|found| found.start));
-    let mut order = Next::new(|from| ORDER.next_in(text, from).map(|found| found.start));
+    let mut addressee = ADDRESSEE.nexts(text);
+    let mut order = ORDER.nexts(text);
     let mut end = Next::new(|from| end_of_hidden(text, from));
     HIDDEN.spans(text).any(|span| {
         let from = span.end;
@@ -76,32 +76,6 @@ fn hides_orders(text: &[u8]) -> bool {
         let is_near = |next: Option<usize>| next.is_some_and(|at| at < limit);
         is_near(addressee.at(from)) && is_near(order.at(from))
     })
-}
-
-/// Where something is found next. Asked for places in order, it reads a text once.
-struct Next<F> {
-    search: F,
-    /// What was found last.
-    last: Option<Option<usize>>,
-}
-
-impl<F: FnMut(usize) -> Option<usize>> Next<F> {
-    fn new(search: F) -> Self {
-        Self { search, last: None }
-    }
-
-    /// The first one at `from` or behind it.
-    fn at(&mut self, from: usize) -> Option<usize> {
-        match self.last {
-            Some(None) => None,
-            Some(Some(at)) if at >= from => Some(at),
-            _ => {
-                let found = (self.search)(from);
-                self.last = Some(found);
-                found
-            }
-        }
-    }
 }
 
 /// Where the comment or the element ends that `from` is in.

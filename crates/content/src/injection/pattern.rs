@@ -29,14 +29,43 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
-    /// The first match from `from` on; what is before it is looked at as well.
-    pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        self.regex()?.find_at(text, from).map(|found| found.range())
+    /// Where the next matches start.
+    pub(super) fn nexts<'t>(
+        &'static self,
+        text: &'t [u8],
+    ) -> Next<impl FnMut(usize) -> Option<usize> + use<'t>> {
+        Next::new(move |from| self.regex()?.find_at(text, from).map(|found| found.start()))
     }
 
     /// Where the matches stand, one after the other.
     pub(super) fn spans<'t>(&self, text: &'t [u8]) -> impl Iterator<Item = Range<usize>> + use<'_, 't> {
         self.regex().into_iter().flat_map(|regex| regex.find_iter(text).map(|found| found.range()))
+    }
+}
+
+/// Where something is found next. Asked for places in order, it reads a text once.
+pub(super) struct Next<F> {
+    search: F,
+    /// What was found last.
+    last: Option<Option<usize>>,
+}
+
+impl<F: FnMut(usize) -> Option<usize>> Next<F> {
+    pub(super) fn new(search: F) -> Self {
+        Self { search, last: None }
+    }
+
+    /// The first one at `from` or behind it.
+    pub(super) fn at(&mut self, from: usize) -> Option<usize> {
+        match self.last {
+            Some(None) => None,
+            Some(Some(at)) if at >= from => Some(at),
+            _ => {
+                let found = (self.search)(from);
+                self.last = Some(found);
+                found
+            }
+        }
     }
 }
 

@@ -191,8 +191,15 @@ impl<S: Copy> Sieve<S> {
             self.words.push(word);
         }
         self.words.sort_by_key(|word| shelf(word.anchor));
-        let start = |number| self.words.partition_point(|word| shelf(word.anchor) < number);
-        self.shelves = (0..=1 << SHELVES).map(start).collect();
+        self.shelves = vec![0; 2 + (1 << SHELVES)];
+        for word in &self.words {
+            self.shelves.get_mut(1 + shelf(word.anchor)).into_iter().for_each(|count| *count += 1);
+        }
+        let mut start = 0;
+        for count in &mut self.shelves {
+            start += *count;
+            *count = start;
+        }
         true
     }
 
