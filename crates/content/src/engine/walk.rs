@@ -19,7 +19,7 @@ const DEEPEST: usize = 256;
 const ROOM: usize = 64 << 10;
 /// Bytes that may be decoded for one document: compressed runs would otherwise keep a worker busy for seconds.
 const WHOLE_ROOM: usize = 1 << 20;
-/// Digits of a number that is written with a fraction or an exponent; nothing that is looked for has more.
+/// Digits of a number that is written with an exponent; nothing that is looked for has more.
 const MOST_DIGITS: usize = 40;
 /// How often encodings may be nested: runs within runs, and textual codings within textual codings.
 const LEVELS: u8 = 2;
@@ -179,7 +179,8 @@ impl<'e> Walk<'e> {
     fn number(&mut self, raw: &str, base: usize, leaf: &Leaf<'_>) {
         let map = Map::shifted(base);
         self.leaf(raw, &map, leaf);
-        if !raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        // Zeros behind a point are left out of what is read anyhow.
+        if !raw.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
             return;
         }
         if let Some(integer) = Decimal::read(raw).integer(MOST_DIGITS) {
