@@ -195,7 +195,7 @@ impl Decider {
         let reading = self.read(request, body, server, trace)?;
         trace.at(Stage::Server);
         let server = stages::known(server, &reading, trace)?;
-        trace.evidence.consequential = effects::is_consequential(&reading, server);
+        trace.evidence.consequential = effects::is_consequential(&reading, server, &bundle);
         trace.evidence.stream = effects::is_stream(&reading);
         trace.at(Stage::Identity);
         let identity = self.identify(request, &reading, server, &bundle, trace).await?;

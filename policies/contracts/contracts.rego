@@ -234,28 +234,32 @@ is_plain_path(found) if {
 
 # What this call adds once it is let through. The server keeps a counter for each agent and person, server, tool and
 # window, and says what it stood at before (`input.totals`). Nothing is said of a counter that nothing is added to.
-obligation contains {"type": "consume", "counter": "value", "window": term.window, "amount": total} if {
+obligation contains {"type": "consume", "counter": "value", "window": window, "amount": total} if {
 	some term in input.contract.value.totals
+	window := term.window
 	not term.per
 	total > 0
 	total <= 9007199254740991
 }
 
-obligation contains {"type": "consume", "counter": "payee", "window": term.window, "amount": total, "of": payee} if {
+obligation contains {"type": "consume", "counter": "payee", "window": window, "amount": total, "of": payee} if {
 	some term in input.contract.value.totals
+	window := term.window
 	payee := payee_at(term.per)
 	total > 0
 	total <= 9007199254740991
 }
 
-obligation contains {"type": "consume", "counter": "recipients", "window": term.window, "things": recipients} if {
+obligation contains {"type": "consume", "counter": "recipients", "window": window, "things": recipients} if {
 	some term in input.contract.recipients.totals
+	window := term.window
 	count(recipients) > 0
 	count(recipients) <= 10000
 }
 
-obligation contains {"type": "consume", "counter": "cardinality", "window": term.window, "things": things} if {
+obligation contains {"type": "consume", "counter": "cardinality", "window": window, "things": things} if {
 	some term in input.contract.cardinality.totals
+	window := term.window
 	count(things) > 0
 	count(things) <= 10000
 }

@@ -274,6 +274,23 @@ test_amounts_over_calls if {
 
 counter_of(counter, window) := {"counter": counter, "window": window}
 
+test_amounts_for_a_payee_and_things_that_a_person_is_asked_about if {
+	asking := {"effects": ["pay"], "value": {"path": ["amount"], "totals": [{"window": "1h", "per": ["to"], "ask_above": 5}]}}
+	codes_with(asking, {"amount": 6, "to": 7}, []) == {"contract_payee_total_ask"}
+	codes_with(asking, {"amount": 5, "to": 7}, []) == set()
+	many := {"effects": ["delete"], "cardinality": {"paths": [["ids", "*"]], "unbounded": "deny", "totals": [{"window": "1h", "ask_above": 1}]}}
+	codes_with(many, {"ids": ["a", "b"]}, []) == {"contract_cardinality_total_ask"}
+}
+
+test_more_than_can_be_told_apart_in_one_call if {
+	all := numbers.range(1, 10001)
+	many := {"effects": ["delete"], "cardinality": {"paths": [["ids", "*"]], "unbounded": "deny", "totals": [{"window": "1h", "max": 20000}]}}
+	codes_with(many, {"ids": all}, []) == {"contract_cardinality_total"}
+	sent := {"effects": ["send"], "recipients": {"paths": [["ids", "*"]], "totals": [{"window": "1h", "max": 20000}]}}
+	codes_with(sent, {"ids": all}, []) == {"contract_recipients_total"}
+	adds(sent, {"ids": all}) == set()
+}
+
 test_distinct_things_over_calls if {
 	sent := {"effects": ["send"], "recipients": {"paths": [["to", "*"]], "totals": [{"window": "1h", "ask_above": 2, "max": 3}]}}
 	hour := counter_of("recipients", "1h")

@@ -133,7 +133,7 @@ impl Stage {
             metrics: Arc::clone(&metrics),
             freshness: Default::default(),
             pins: Arc::clone(&self.pins),
-            totals: Totals::dry(),
+            totals: Totals::open(&database.with_extension("totals"), &[7; 32], Arc::clone(&clock)).unwrap(),
             recording: self.recording.clone(),
             settings: Settings {
                 limits: interdict_mcp::Limits::default(),

@@ -37,7 +37,8 @@ pub struct Capped {
     pub cut: u64,
     /// The path leads to no array, neither in the structured content nor in a text: nothing was counted.
     pub missing: bool,
-    /// A text that some readers take for a structure has no single reading: its rows could not be counted.
+    /// A text that some readers take for a structure has no single reading, or the rule refuses what is too much and the
+    /// path leads nowhere in what is structured: there may be rows, and they could not be counted.
     pub unreadable: bool,
 }
 
@@ -54,12 +55,16 @@ pub fn cap(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
     let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
     let mut edits = structured.map(|value| ceiling.cut(value, &rule.path)).unwrap_or_default();
     let mut capped = ceiling.capped(rule)?;
+    let mut anything = structured.is_some_and(|value| value.is_object() || value.is_array());
     let mirrored = mirror(result, structured, &edits);
     // All other texts together have the same ceiling anew: they may say the same in other words.
     let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
     for text in &mirrored.others {
         match text.document() {
-            Some(document) => edits.extend(text.edited(&ceiling.cut(document.root(), &rule.path))),
+            Some(document) => {
+                anything |= document.root().is_object() || document.root().is_array();
+                edits.extend(text.edited(&ceiling.cut(document.root(), &rule.path)));
+            }
             // `NaN`, a member twice, half of a surrogate pair: lenient readers find rows in there.
             None => capped.unreadable |= text.is_structure(),
         }
@@ -68,6 +73,7 @@ pub fn cap(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
     capped.rows = capped.rows.max(others.rows);
     capped.cut = capped.cut.max(others.cut);
     capped.missing &= others.missing;
+    capped.unreadable |= capped.missing && anything && rule.over == Over::Deny;
     edits.extend(mirrored.edits);
     Ok(Capped { edits, ..capped })
 }
@@ -85,7 +91,9 @@ impl Ceiling {
     /// Counts the rows of one document; the edits that take out those that are too many.
     fn cut(&mut self, root: Value<'_>, path: &[String]) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for array in arrays(root, path) {
+        let (arrays, empty) = arrays(root, path);
+        self.found |= empty;
+        for array in arrays {
             self.found = true;
             let count = array.elements().count() as u64;
             self.rows = self.rows.saturating_add(count);
@@ -107,17 +115,22 @@ impl Ceiling {
     }
 }
 
-/// The arrays that a path leads to.
-fn arrays<'d>(root: Value<'d>, path: &[String]) -> Vec<Value<'d>> {
-    let mut values = vec![root];
+/// The arrays that a path leads to, and whether it comes to an end where there is nothing: a list on the way without
+/// elements, or null.
+fn arrays<'d>(root: Value<'d>, path: &[String]) -> (Vec<Value<'d>>, bool) {
+    let (mut values, mut empty) = (vec![root], false);
     for step in path {
         values = match step.as_str() {
-            "*" => values.into_iter().flat_map(|value| value.elements()).collect(),
+            "*" => {
+                empty |= values.iter().any(|value| value.is_array() && value.elements().next().is_none());
+                values.into_iter().flat_map(|value| value.elements()).collect()
+            }
             name => values.into_iter().filter_map(|value| value.get(name)).collect(),
         };
     }
+    empty |= values.iter().any(Value::is_null);
     values.retain(Value::is_array);
-    values
+    (values, empty)
 }
 
 #[cfg(test)]

@@ -117,6 +117,32 @@ fn where_the_path_leads_nowhere_that_is_told() {
     }
 }
 
+/// Attack: the server says the rows under another name, and the ceiling holds nothing back.
+#[test]
+fn where_too_many_are_refused_structure_without_the_path_is_refused_too() {
+    let refused =
+        |result: &Json, over: Over| capped(result, &rule("groups/*/rows", 5, over)).unwrap().1.unreadable;
+    for result in [
+        json!({"structuredContent": {"data": [1, 2, 3]}}),
+        json!({"structuredContent": {"groups": [{"rows": {"1": {}}}]}}),
+        json!({"content": [{"type": "text", "text": "{\"data\": [1, 2]}"}]}),
+        json!({"content": [{"type": "text", "text": "[1, 2]"}]}),
+    ] {
+        assert!(refused(&result, Over::Deny), "{result}");
+        assert!(!refused(&result, Over::Cut), "{result}");
+    }
+    for result in [
+        json!({"structuredContent": {"groups": []}}),
+        json!({"structuredContent": {"groups": [{"rows": null}]}}),
+        json!({"structuredContent": {"groups": [{"rows": [1]}], "more": 7}}),
+        json!({"content": [{"type": "text", "text": "no orders"}]}),
+        json!({"content": [{"type": "text", "text": "7"}]}),
+        json!({"task": {"taskId": "1"}}),
+    ] {
+        assert!(!refused(&result, Over::Deny), "{result}");
+    }
+}
+
 proptest! {
     #[test]
     fn as_many_rows_as_may_pass_are_left_everywhere(

@@ -54,6 +54,14 @@ pub struct Contract {
     pub output: Option<OutputTerm>,
 }
 
+impl Contract {
+    /// Whether a call may change something.
+    #[must_use]
+    pub fn changes_things(&self) -> bool {
+        self.effects.iter().any(|effect| *effect != Effect::Read)
+    }
+}
+
 /// Something that a call may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use regorus::Value;
 
 use super::Input;
 use super::document::{Keys, Members, strings};
-use crate::{ContentFact, Effect, FindingFact};
+use crate::{ContentFact, FindingFact};
 
 pub(super) fn value(content: &ContentFact, input: &Input<'_>, keys: &Keys) -> Value {
     let mut members = Members::new();
@@ -59,7 +59,7 @@ fn finding_value(finding: &FindingFact, keys: &Keys) -> Value {
 fn is_consequential(input: &Input<'_>) -> bool {
     match (input.mcp.tool, input.contract) {
         (None, _) => false,
-        (Some(_), Some(contract)) => contract.effects.iter().any(|effect| *effect != Effect::Read),
+        (Some(_), Some(contract)) => contract.changes_things(),
         (Some(tool), None) => !input.server.read_only_tools.iter().any(|name| name == tool),
     }
 }
