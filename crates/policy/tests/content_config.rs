@@ -158,7 +158,7 @@ servers: {bank: {injection: {structural: off, contextual: off, lexical: off}, ma
     assert_eq!(answers.profile().injection.unwrap().structural, InjectionAction::Quarantine);
     assert!(config.profile("bank", Some("x"), Direction::Response).is_none());
     let (mail, bank) = (config.settings("mail"), config.settings("bank"));
-    assert_eq!((mail.unreadable, mail.max_bytes), (Unreadable::Deny, 4 << 20));
+    assert_eq!((mail.unreadable, mail.max_bytes), (Unreadable::Deny, 3 << 19));
     assert_eq!((bank.unreadable, bank.max_bytes, bank.injection), (Unreadable::Pass, 65536, None));
 }
 
