@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import socket
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from support import raw
+from support.loopback import Loopback
 
 Headers = dict[str, str]
 
@@ -18,30 +16,13 @@ PAUSE_S = 0.05
 """Between two segments, so that they arrive one by one."""
 
 
-class Scripted:
+class Scripted(Loopback):
     """Listens on a loopback port; `answers` says what comes for a path, `seen` what the last request's headers were."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[bytes]] = {}
         self.seen: Headers = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.scripted = self  # type: ignore[attr-defined]
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return ("127.0.0.1", self._server.server_address[1])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_Handler)
 
 
 def head(status: int = 200, **headers: str) -> bytes:
@@ -67,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        scripted: Scripted = self.server.scripted  # type: ignore[attr-defined]
+        scripted: Scripted = self.server.of  # type: ignore[attr-defined]
         scripted.seen = {name.lower(): value for name, value in self.headers.items()}
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for position, segment in enumerate(scripted.answers[self.path]):
