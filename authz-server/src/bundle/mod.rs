@@ -132,6 +132,7 @@ impl BundleKeeper {
             );
         });
         opening.metrics.bundle_loaded(first.examined.bundle.digest());
+        warn_of(&first.examined.bundle);
         let mut status = BundleStatus::new(config, &first.examined, now);
         status.confirmed_at = Some(first.confirmed);
         let keeper = Self {
@@ -260,6 +261,7 @@ impl BundleKeeper {
         self.freshness.expires(examined.expires_at());
         self.metrics.bundle_loaded(examined.bundle.digest());
         self.metrics.bundle_current();
+        warn_of(&examined.bundle);
         self.current.store(Arc::new(examined.bundle));
         *self.lock_status() = status.clone();
         tracing::info!(digest = %status.digest, before = %before.digest, "bundle loaded");
@@ -381,5 +383,12 @@ fn first(
                 format!("{} And the bundle that was in force last is refused: {kept}", error.message);
             Err(BundleError { message, ..error })
         }
+    }
+}
+
+/// Tells what may be a mistake in a bundle that comes into force.
+fn warn_of(bundle: &Bundle) {
+    for warning in bundle.warnings() {
+        tracing::warn!(digest = %bundle.digest(), "{warning}");
     }
 }
