@@ -13,6 +13,8 @@ pub(crate) const GROUPS: usize = 64;
 pub(crate) struct Cluster<'c> {
     pub(crate) text: Text<'c>,
     pub(crate) groups: &'c [Range<usize>],
+    /// A bit for each size that a group has.
+    sizes: u32,
 }
 
 /// Some neighbouring groups.
@@ -43,7 +45,23 @@ pub(crate) fn collect(text: &Text<'_>, mut at: usize, groups: &mut Vec<Range<usi
     }
 }
 
-impl Cluster<'_> {
+/// The bit of a group's size; what is larger than any number shares one.
+fn size_bit(size: usize) -> u32 {
+    1 << size.min(31)
+}
+
+impl<'c> Cluster<'c> {
+    /// Of these groups.
+    pub(crate) fn new(text: Text<'c>, groups: &'c [Range<usize>]) -> Self {
+        let sizes = groups.iter().fold(0, |sizes, group| sizes | size_bit(group.len()));
+        Self { text, groups, sizes }
+    }
+
+    /// Whether there is a group of each of the sizes; if not, no windows have them.
+    fn has(&self, sizes: &[usize]) -> bool {
+        sizes.len() <= self.groups.len() && sizes.iter().all(|size| self.sizes & size_bit(*size) != 0)
+    }
+
     /// Digits of all groups.
     pub(crate) fn total(&self) -> usize {
         self.groups.iter().map(ExactSizeIterator::len).sum()
@@ -57,7 +75,8 @@ impl Cluster<'_> {
 
     /// The same, also where letters touch them.
     pub(crate) fn all_windows(&self, sizes: &[usize]) -> impl Iterator<Item = Window> {
-        self.groups
+        let groups = if self.has(sizes) { self.groups } else { &[] };
+        groups
             .windows(sizes.len().max(1))
             .filter(move |groups| groups.iter().zip(sizes).all(|(group, size)| group.len() == *size))
             .map(|groups| self.window(groups))

@@ -15,9 +15,12 @@ pub(crate) fn find_v4(cluster: &Cluster<'_>, found: &mut Found) {
     for groups in cluster.groups.windows(4) {
         let [first, .., last] = groups else { continue };
         let range = first.start..last.end;
+        // In a long row of numbers only the first ones are not behind a dot.
+        if text.before(range.start) == b'.' {
+            continue;
+        }
         let Ok(address) = text.slice(range.clone()).parse::<Ipv4Addr>() else { continue };
-        let dotted = text.before(range.start) == b'.'
-            || (text.byte(range.end) == b'.' && text.byte(range.end + 1).is_ascii_digit());
+        let dotted = text.byte(range.end) == b'.' && text.byte(range.end + 1).is_ascii_digit();
         if dotted || !text.stands_alone(&range) || text.near(range.start, &["version"]) {
             continue;
         }

@@ -29,7 +29,7 @@ use self::digits::Cluster;
 use self::exact::Exact;
 pub(crate) use self::hit::{Found, Hit, MOST};
 pub(crate) use self::pattern::{Bad, Patterns};
-use self::sweep::{DIGIT, LONG, LOWER, UPPER, Visitor};
+use self::sweep::{DIGIT, JOINER, LONG, LOWER, OTHER, UPPER, Visitor};
 pub(crate) use self::text::Text;
 use self::vendor::Formats;
 use crate::view::encoded::{self, spread};
@@ -80,7 +80,7 @@ impl Detectors {
         let any = |family: &str| all.clone().any(|(class, info)| info.family == family && on(class));
         let digits = match () {
             () if on(Builtin::IP) => 4,
-            () if on(Builtin::PHONE) => 7,
+            () if on(Builtin::PHONE) => phone::LEAST,
             () if any("national_id") => 9,
             () if on(Builtin::PAN) => 12,
             () => usize::MAX,
@@ -168,7 +168,7 @@ impl Visitor for Pass<'_> {
         let armour = text.before(word.end) == b'-';
         if word.len() >= LONG || armour {
             if self.detectors.calls.secrets && word.start >= self.done.secret {
-                self.secret(text, &word);
+                self.secret(text, &word, kinds);
             }
             if word.len() >= encoded::SHORTEST && word.start >= self.done.encoded {
                 self.encoded(text, &word, kinds);
@@ -223,7 +223,16 @@ impl Pass<'_> {
                 at += 1;
                 continue;
             }
-            self.letters_before(text, at);
+            if follows_letters(text, at) {
+                self.letters_before(text, at);
+            }
+            let end = text.run(at, usize::MAX, |byte| byte.is_ascii_digit());
+            // Too few digits, and a letter behind them: most are such, in ids and digests.
+            if end - at < self.detectors.calls.digits && text.byte(end).is_ascii_alphabetic() {
+                at = end;
+                self.done.digits = end;
+                continue;
+            }
             let end = digits::collect(text, at, self.groups);
             at = if self.groups.len() < digits::GROUPS { end } else { self.overlap(end) };
             self.done.digits = at;
@@ -251,7 +260,7 @@ impl Pass<'_> {
     }
 
     fn cluster(&mut self, text: &Text<'_>) {
-        let cluster = Cluster { text: *text, groups: self.groups.as_slice() };
+        let cluster = Cluster::new(*text, self.groups);
         let (detectors, total) = (self.detectors, cluster.total());
         if total < detectors.calls.digits {
             return;
@@ -262,7 +271,7 @@ impl Pass<'_> {
         if detectors.calls.numbers {
             national::find(&cluster, |class| detectors.wants(class), self.found);
         }
-        if detectors.wants(Builtin::PHONE) {
+        if total >= phone::LEAST && detectors.wants(Builtin::PHONE) {
             phone::find(&cluster, &detectors.regions, self.found);
         }
         if cluster.groups.len() >= 4 && detectors.wants(Builtin::IP) {
@@ -271,11 +280,12 @@ impl Pass<'_> {
     }
 
     /// Tokens and keys in and around a long word.
-    fn secret(&mut self, text: &Text<'_>, word: &Range<usize>) {
+    fn secret(&mut self, text: &Text<'_>, word: &Range<usize>, kinds: u8) {
         let detectors = self.detectors;
         let wants = |class| detectors.wants(class);
         let mut done = None;
-        if wants(Builtin::PRIVATE_KEY) {
+        // Armour has both.
+        if kinds & JOINER != 0 && kinds & UPPER != 0 && wants(Builtin::PRIVATE_KEY) {
             done = token::find_private_key(text, word, self.found);
         }
         if done.is_none() && wants(Builtin::JWT) && text.byte(word.end) == b'.' {
@@ -296,9 +306,13 @@ impl Pass<'_> {
     /// Notes a long word that may be the start of something encoded.
     fn encoded(&mut self, text: &Text<'_>, word: &Range<usize>, kinds: u8) {
         let inside = || text.bytes().get(word.clone()).unwrap_or_default();
-        let base64 = kinds & UPPER != 0 && kinds & LOWER != 0;
-        if base64 || (kinds & DIGIT != 0 && encoded::hex_run(inside()).is_some()) {
-            self.note(word.clone(), encoded::end_of_run(text.bytes(), word.end));
+        let (base64, hex) = (kinds & UPPER != 0 && kinds & LOWER != 0, kinds & OTHER == 0);
+        let has_hex =
+            || if hex { word.len() > encoded::SHORTEST } else { encoded::hex_run(inside()).is_some() };
+        if base64 || (kinds & DIGIT != 0 && has_hex()) {
+            if kinds & JOINER != 0 || !encoded::is_noise(text.bytes(), word, hex) {
+                self.note(word.clone(), encoded::end_of_run(text.bytes(), word.end));
+            }
         } else if kinds & DIGIT != 0 {
             self.hex_bytes(text, word);
         }
@@ -335,6 +349,16 @@ impl Pass<'_> {
             self.done.colon = ip::find_v6(text, at, self.found);
         }
     }
+}
+
+/// Whether two letters that stand alone are in front of `at`, perhaps with a space behind them.
+#[inline]
+fn follows_letters(text: &Text<'_>, at: usize) -> bool {
+    let two = |end: usize| {
+        matches!(text.tail_before(end, 3), [rest @ .., a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic()
+            && !rest.first().is_some_and(u8::is_ascii_alphanumeric))
+    };
+    two(at) || (text.before(at) == b' ' && two(at - 1))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Telephone numbers: international ones (E.164) everywhere, national ones for the profile's regions.
 
 use std::cell::LazyCell;
+use std::ops::Range;
 
 use super::classes::Builtin;
 use super::digits::{Cluster, monotone};
 use super::hit::{Certainty, Found, last_four};
-use super::text::Text;
+use super::text::{Text, Words};
 use crate::finding::Facet;
 
 /// Country codes with their country and how many digits follow.
@@ -98,7 +99,7 @@ const NATIONAL: &[(&str, &str, usize, usize)] = &[
     ("nz", "0", 9, 11),
 ];
 
-const WORDS: &[&str] = &[
+const WORDS: Words<'_> = Words::new(&[
     "phone",
     "telephone",
     "tel",
@@ -123,7 +124,7 @@ const WORDS: &[&str] = &[
     "number",
     "reach",
     "ph",
-];
+]);
 
 /// Whether national numbers of a country are known.
 pub(crate) fn knows(region: &str) -> bool {
@@ -132,25 +133,67 @@ pub(crate) fn knows(region: &str) -> bool {
 
 /// Most groups that a number is written in.
 const GROUPS: usize = 8;
+/// Fewest digits.
+pub(crate) const LEAST: usize = 7;
 
 /// Looks for numbers among the groups; of those that start with a group the longest counts.
 pub(crate) fn find(cluster: &Cluster<'_>, regions: &[String], found: &mut Found) {
     let mut rest = cluster.groups;
     // There are no words inside of a cluster: one look before it is enough.
     let start = rest.first().map_or(0, |group| group.start);
-    let said = LazyCell::new(|| cluster.text.near(start, WORDS));
+    let said = LazyCell::new(|| cluster.text.near_any(start, &WORDS));
     let said = || *said;
     while !rest.is_empty() && !cluster.text.number {
-        let most = rest.len().min(GROUPS);
-        let some = |count: usize| rest.get(..count).unwrap_or_default();
-        let taken = (1..=most).rev().find(|count| {
-            let part = Cluster { text: cluster.text, groups: some(*count) };
-            // Fewest digits, and not a row of single ones.
-            let total = part.total();
-            (7..=15).contains(&total) && total + 2 >= 2 * count && starts(&part, regions, &said, found)
-        });
+        let taken = longest(&cluster.text, rest, regions, &said, found);
         rest = rest.get(taken.unwrap_or(1)..).unwrap_or_default();
     }
+}
+
+/// How many of the groups, from the first one on, are a number, which is then noted.
+fn longest(
+    text: &Text<'_>,
+    groups: &[Range<usize>],
+    regions: &[String],
+    said: &impl Fn() -> bool,
+    found: &mut Found,
+) -> Option<usize> {
+    let most = groups.len().min(GROUPS);
+    let some = |count: usize| groups.get(..count).unwrap_or_default();
+    let mut digits: usize = some(most).iter().map(ExactSizeIterator::len).sum();
+    for count in (1..=most).rev() {
+        if digits < LEAST {
+            break;
+        }
+        // Not a row of single ones.
+        let fits = digits <= 15 && digits + 2 >= 2 * count && may_start(text, groups, digits, regions, said);
+        if fits && starts(&Cluster::new(*text, some(count)), regions, said, found) {
+            return Some(count);
+        }
+        digits -= some(count).last().map_or(0, ExactSizeIterator::len);
+    }
+    None
+}
+
+/// Whether groups with so many digits may be a number: they start with a plus sign or a zero, or are as many as those of a
+/// region. The numbers of North America need no word.
+fn may_start(
+    text: &Text<'_>,
+    groups: &[Range<usize>],
+    digits: usize,
+    regions: &[String],
+    said: &impl Fn() -> bool,
+) -> bool {
+    let start = groups.first().map_or(0, |group| group.start);
+    let first = text.byte(start);
+    let of_region = |(country, trunk, least, most): &(&str, &str, usize, usize)| {
+        (*least..=*most).contains(&digits)
+            && trunk.bytes().next().is_none_or(|trunk| trunk == first)
+            && regions.iter().any(|region| region == country)
+    };
+    first == b'0'
+        || plus(text, start).is_some()
+        || (!regions.is_empty() && matches!(digits, 10 | 11))
+        || (NATIONAL.iter().any(of_region) && said())
 }
 
 /// Whether all groups together are a number, which is then noted.
@@ -239,7 +282,7 @@ fn national(digits: &str, region: &str, cluster: &Cluster<'_>, said: impl Fn() -
         })
 }
 
-fn add(range: std::ops::Range<usize>, value: String, country: &str, found: &mut Found) {
+fn add(range: Range<usize>, value: String, country: &str, found: &mut Found) {
     let country = Some(country.to_owned()).filter(|country| !country.is_empty());
     let facet = Facet { last_four: last_four(&value), country, ..Facet::default() };
     found.add(Builtin::PHONE, range, value, Certainty::Shape, facet);

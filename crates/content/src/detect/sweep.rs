@@ -18,6 +18,8 @@ pub(crate) const LOWER: u8 = 8;
 pub(crate) const JOINER: u8 = 16;
 /// A byte that something may be built around: `@ % & \ = : <`, a line feed, one that nobody sees, one outside of ASCII.
 const MARK: u8 = 32;
+/// What is in a word and no digit of hex.
+pub(crate) const OTHER: u8 = 64;
 
 const KINDS: [u8; 256] = kinds();
 
@@ -29,9 +31,11 @@ const fn kinds() -> [u8; 256] {
         {
             kinds[byte] = match byte as u8 {
                 b'0'..=b'9' => WORD | DIGIT,
-                b'A'..=b'Z' => WORD | UPPER,
-                b'a'..=b'z' => WORD | LOWER,
-                b'_' | b'-' => WORD | JOINER,
+                b'A'..=b'F' => WORD | UPPER,
+                b'a'..=b'f' => WORD | LOWER,
+                b'G'..=b'Z' => WORD | UPPER | OTHER,
+                b'g'..=b'z' => WORD | LOWER | OTHER,
+                b'_' | b'-' => WORD | JOINER | OTHER,
                 b'@' | b'%' | b'&' | b'\\' | b'=' | b':' | b'<' | b'\n' | 0x80.. => MARK,
                 unseen if is_unseen(unseen) => MARK,
                 _ => 0,

@@ -47,8 +47,12 @@ impl<'t> Text<'t> {
 
     /// Whether one of `words` (lower case) stands shortly before `at`, or in the name of the member.
     pub(crate) fn near(&self, at: usize, words: &[&str]) -> bool {
-        let before = self.tail_before(at, NEAR);
-        words.iter().any(|word| says(self.name.as_bytes(), word) || says(before, word))
+        self.near_any(at, &Words::new(words))
+    }
+
+    /// The same, for words that are asked for often.
+    pub(crate) fn near_any(&self, at: usize, words: &Words<'_>) -> bool {
+        words.stand_in(self.name.as_bytes()) || words.stand_in(self.tail_before(at, NEAR))
     }
 
     /// Offset behind the longest run of bytes that `is` holds for, from `at` on, at most `most` bytes.
@@ -63,17 +67,55 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Whether `word` (lower case) stands in `text`, in any case, not in the middle of another word. Words of up to three
-/// letters have to stand alone.
-pub(crate) fn says(text: &[u8], word: &str) -> bool {
-    let word = word.as_bytes();
-    let Some(first) = word.first() else { return false };
-    text.iter().enumerate().any(|(at, byte)| {
-        byte.to_ascii_lowercase() == *first
-            && text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
-            && is_word(text, at, word.len())
-            && !in_mark(text, at)
-    })
+/// Words (lower case) to be looked for.
+pub(crate) struct Words<'w> {
+    list: &'w [&'w str],
+    /// The bits of how they start: at most places no word is compared.
+    starts: u64,
+}
+
+/// A bit for two bytes; the case of letters makes no difference.
+const fn bit(first: u8, second: u8) -> u64 {
+    1 << ((first & 7) << 3 | second & 7)
+}
+
+impl<'w> Words<'w> {
+    /// These.
+    pub(crate) const fn new(list: &'w [&'w str]) -> Self {
+        let (mut starts, mut rest) = (0, list);
+        while let [word, behind @ ..] = rest {
+            starts |= match word.as_bytes() {
+                [first, second, ..] => bit(*first, *second),
+                [first] => 0xff << ((*first & 7) << 3),
+                [] => 0,
+            };
+            rest = behind;
+        }
+        Self { list, starts }
+    }
+
+    /// Whether one stands in `text`, in any case, not in the middle of another word. Words of up to three letters have to
+    /// stand alone.
+    fn stand_in(&self, text: &[u8]) -> bool {
+        let mut before = 0_u8;
+        text.iter().enumerate().any(|(at, byte)| {
+            // Most bytes are small letters behind small letters, where no word starts.
+            let inside = before.is_ascii_lowercase() && byte.is_ascii_lowercase();
+            before = *byte;
+            let second = text.get(at + 1).copied().unwrap_or(0);
+            !inside
+                && self.starts & bit(*byte, second) != 0
+                && self.list.iter().any(|word| stands_at(text, at, word.as_bytes()))
+        })
+    }
+}
+
+/// Whether a word stands at `at`.
+fn stands_at(text: &[u8], at: usize, word: &[u8]) -> bool {
+    text.get(at).map(u8::to_ascii_lowercase) == word.first().copied()
+        && text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+        && is_word(text, at, word.len())
+        && !in_mark(text, at)
 }
 
 /// Whether a word starts at `at`: behind no letter, or as `userCard` does.
@@ -101,6 +143,10 @@ fn in_mark(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn says(text: &[u8], word: &str) -> bool {
+        Words::new(&[word]).stand_in(text)
+    }
 
     #[test]
     fn a_word_is_found_in_any_case_and_not_inside_of_another() {

@@ -1,11 +1,14 @@
 //! Runs that decode to readable text: base64 in both alphabets, hex, and gzip or zlib inside of them.
 
 mod glued;
+mod noise;
 pub(crate) mod spread;
 
 use std::ops::Range;
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
+
+pub(crate) use self::noise::is_noise;
 
 /// A run that may be encoded: at least this long. Fifteen characters of base64 hold eleven bytes.
 pub(crate) const SHORTEST: usize = 15;
@@ -167,15 +170,28 @@ fn base64(run: &[u8], room: usize) -> Vec<u8> {
 
 /// What a character of either alphabet stands for.
 fn sextet(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
+    SEXTETS.get(usize::from(byte)).copied().filter(|value| *value < 64)
 }
+
+/// The values of all bytes; 64 where there is none.
+const SEXTETS: [u8; 256] = {
+    let (mut values, mut byte) = ([64; 256], 0);
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "an index below 256, at compile time")]
+        {
+            values[byte] = match byte as u8 {
+                letter @ b'A'..=b'Z' => letter - b'A',
+                letter @ b'a'..=b'z' => letter - b'a' + 26,
+                digit @ b'0'..=b'9' => digit - b'0' + 52,
+                b'+' | b'-' => 62,
+                b'/' | b'_' => 63,
+                _ => 64,
+            };
+        }
+        byte += 1;
+    }
+    values
+};
 
 /// Whether a word is hex; one of decimal digits alone may be as well.
 pub(crate) fn is_hex(word: &[u8]) -> bool {

@@ -107,11 +107,14 @@ pub(super) fn au_tfn(digits: &str) -> bool {
 /// Verhoeff's check in the dihedral group of order ten.
 pub(super) fn in_aadhaar(digits: &str) -> bool {
     const STEP: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+    if !matches!(digits.as_bytes().first(), Some(b'2'..=b'9')) {
+        return false;
+    }
     let rest = values(digits).rev().enumerate().fold(0, |rest, (at, digit)| {
         let permuted = (0..at % 8).fold(digit, |digit, _| STEP.get(digit as usize).copied().unwrap_or(0));
         dihedral(rest, permuted)
     });
-    rest == 0 && matches!(digits.as_bytes().first(), Some(b'2'..=b'9')) && !monotone(digits)
+    rest == 0 && !monotone(digits)
 }
 
 /// The product of two elements: below five a rotation, from five on a reflection.

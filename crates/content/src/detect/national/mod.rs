@@ -179,13 +179,13 @@ fn windows(cluster: &Cluster<'_>, sizes: &[usize], separators: &[u8]) -> impl It
 
 /// The two numbers that are written with different separators: 123.456.789-09 and 85.07.30-033.28.
 fn mixed(cluster: &Cluster<'_>, wanted: impl Fn(Builtin) -> bool, found: &mut Found) {
-    let whole = cluster.whole();
-    let sizes: Vec<usize> = cluster.groups.iter().map(ExactSizeIterator::len).collect();
-    let (class, valid): (_, fn(&str) -> bool) = match sizes.as_slice() {
-        [3, 3, 3, 2] => (Builtin::BR_CPF, checks::br_cpf),
-        [2, 2, 2, 3, 2] => (Builtin::BE_NRN, checks::be_nrn),
-        _ => return,
+    let sized = |sizes: &[usize]| cluster.groups.iter().map(ExactSizeIterator::len).eq(sizes.iter().copied());
+    let (class, valid): (_, fn(&str) -> bool) = match () {
+        () if sized(&[3, 3, 3, 2]) => (Builtin::BR_CPF, checks::br_cpf),
+        () if sized(&[2, 2, 2, 3, 2]) => (Builtin::BE_NRN, checks::be_nrn),
+        () => return,
     };
+    let whole = cluster.whole();
     if whole.separator.is_none() && wanted(class) && cluster.is_whole(&whole) && valid(&whole.digits) {
         add(class, whole.range, whole.digits, found);
     }

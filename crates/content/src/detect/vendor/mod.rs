@@ -132,9 +132,9 @@ pub(crate) fn find_around(
 
 /// 32 hex digits and the data centre, as `-us12`.
 fn is_mailchimp(word: &str) -> bool {
-    let Some((key, centre)) = word.split_once("-us") else { return false };
-    key.len() == 32
-        && key.bytes().all(|byte| Alphabet::Hex.has(byte))
+    let Some((key, centre)) = word.split_at_checked(32) else { return false };
+    let Some(centre) = centre.strip_prefix("-us") else { return false };
+    key.bytes().all(|byte| Alphabet::Hex.has(byte))
         && (1..=2).contains(&centre.len())
         && centre.bytes().all(|byte| byte.is_ascii_digit())
 }

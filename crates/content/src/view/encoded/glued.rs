@@ -11,6 +11,9 @@ const LEAST: usize = SHORTEST / 3 * 4;
 /// In longer runs the readable part has to be a quarter at least: what stands in pictures is left alone.
 const LONG: usize = 1024;
 
+/// The bit that no character of base64 has at its place when it stands for ASCII.
+const NEVER_SET: [u8; 4] = [0b10_0000, 0b1000, 0b10, 0];
+
 /// The longest readable texts in a run of base64, for each place where the code may begin, and where they are encoded.
 pub(super) fn in_base64(run: &[u8]) -> impl Iterator<Item = (String, Range<usize>)> {
     longest_ascii(run).into_iter().filter(|ascii| ascii.len() >= LEAST).filter_map(|ascii| {
@@ -72,7 +75,6 @@ fn stretch(decoded: &[u8], total: usize) -> Option<(String, Range<usize>)> {
 /// the right place each but the last has a bit that is never set then, so that no noise looks like it for long, and
 /// nothing has to be decoded to see it.
 fn longest_ascii(run: &[u8]) -> [Range<usize>; 4] {
-    const NEVER_SET: [u8; 4] = [0b10_0000, 0b1000, 0b10, 0];
     let mut longest = [const { Longest { start: None, best: 0..0 } }; 4];
     // Line breaks move nothing, so characters are counted without them.
     for (count, (at, value)) in values(run).enumerate() {
@@ -83,6 +85,40 @@ fn longest_ascii(run: &[u8]) -> [Range<usize>; 4] {
         }
     }
     longest.map(|place| place.best)
+}
+
+/// Whether a run of base64 is long enough for readable text anywhere: of so many characters at one of the four places none
+/// has the bit. It is looked at from their end, so that most of a run is never looked at.
+pub(super) fn may_hold_base64(run: &[u8]) -> bool {
+    (0..4).any(|offset| {
+        let mut start = offset;
+        while let Some(least) = run.get(start..start + LEAST) {
+            let is_never = |(at, byte): (usize, &u8)| {
+                NEVER_SET.get(at % 4).is_some_and(|bit| super::sextet(*byte).unwrap_or(0) & bit != 0)
+            };
+            match least.iter().enumerate().rposition(is_never) {
+                Some(at) => start += at / 4 * 4 + 4,
+                None => return true,
+            }
+        }
+        false
+    })
+}
+
+/// The same for a run of hex, whose bytes may begin with its first or its second digit.
+pub(super) fn may_hold_hex(run: &[u8]) -> bool {
+    (0..2).any(|offset| {
+        let mut start = offset;
+        while let Some(least) = run.get(start..start + 2 * SHORTEST) {
+            // High digits of readable bytes.
+            let is_never = |pair: &[u8; 2]| !matches!(pair, [b'0' | b'2'..=b'7', _]);
+            match least.as_chunks::<2>().0.iter().rposition(is_never) {
+                Some(at) => start += 2 * at + 2,
+                None => return true,
+            }
+        }
+        false
+    })
 }
 
 /// With the four characters before it and some behind it: they may hold text beside what is none.
