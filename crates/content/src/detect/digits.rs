@@ -168,3 +168,26 @@ pub(crate) fn date(month: u64, day: u64) -> bool {
     };
     (1..=longest).contains(&day)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sizes_that_no_group_has_have_no_windows(
+            text in "[0-9]{1,5}([ -][0-9]{1,40}){0,4}",
+            sizes in prop::collection::vec(1..40_usize, 1..4),
+        ) {
+            let text = Text { text: &text, name: "", number: false };
+            let mut groups = Vec::new();
+            collect(&text, 0, &mut groups);
+            let cluster = Cluster::new(text, &groups);
+            let lengths: Vec<usize> = groups.iter().map(ExactSizeIterator::len).collect();
+            let some = lengths.windows(sizes.len()).any(|lengths| lengths == sizes);
+            prop_assert!(cluster.has(&sizes) || !some, "{lengths:?} {sizes:?}");
+        }
+    }
+}

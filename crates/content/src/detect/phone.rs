@@ -287,3 +287,33 @@ fn add(range: Range<usize>, value: String, country: &str, found: &mut Found) {
     let facet = Facet { last_four: last_four(&value), country, ..Facet::default() };
     found.add(Builtin::PHONE, range, value, Certainty::Shape, facet);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn what_cannot_start_a_number_is_none(
+            before in "(call |id |\\+|\\(|\\+\\(| )?",
+            digits in "[0-9]{1,6}([ .-][0-9]{1,4}){0,4}",
+            regions in prop::sample::subsequence(vec!["us", "nl", "dk", "es", "pl", "it", "fr"], 0..=7),
+        ) {
+            let text = format!("{before}{digits}");
+            let text = Text { text: &text, name: "", number: false };
+            let regions: Vec<String> = regions.into_iter().map(str::to_owned).collect();
+            let mut groups = Vec::new();
+            super::super::digits::collect(&text, before.len(), &mut groups);
+            let cluster = Cluster::new(text, &groups);
+            let said = || text.near_any(before.len(), &WORDS);
+            let mut found = Found::default();
+            if !may_start(&text, &groups, cluster.total(), &regions, &said) {
+                prop_assert!(!starts(&cluster, &regions, &said, &mut found), "{}", text.text);
+            }
+        }
+    }
+}

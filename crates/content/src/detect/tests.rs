@@ -323,3 +323,21 @@ fn clean_texts_of_daily_life_hold_nothing() {
         ],
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn numbers_with_letters_in_front_stand_behind_two_letters(
+        text in "[A-Za-z0-9 -]{0,4}((NL|AB|GB|NO|JG)[ -]?)?[0-9]{2}[ -]?[0-9]{2} ?[0-9]{2} ?[A-D]?",
+    ) {
+        use crate::detect::{Found, Text, follows_letters, iban, national};
+        let text = Text { text: &text, name: "", number: false };
+        for at in (0..text.text.len()).filter(|at| text.byte(*at).is_ascii_digit() && !follows_letters(&text, *at)) {
+            let mut found = Found::default();
+            iban::find(&text, at, &mut found);
+            national::find_nino(&text, at, &mut found);
+            proptest::prop_assert!(found.hits.is_empty(), "{} {at}", text.text);
+        }
+    }
+}

@@ -148,6 +148,17 @@ mod tests {
         Words::new(&[word]).stand_in(text)
     }
 
+    proptest::proptest! {
+        #[test]
+        fn words_together_are_found_where_one_of_them_is(text in "([a-eA-E _]|card|Pan|CC|x|é){0,12}") {
+            let list = ["card", "pan", "cc", "x", "é", "b c", ""];
+            let naive = list.iter().any(|word| {
+                (0..text.len()).any(|at| stands_at(text.as_bytes(), at, word.as_bytes()))
+            });
+            proptest::prop_assert_eq!(Words::new(&list).stand_in(text.as_bytes()), naive);
+        }
+    }
+
     #[test]
     fn a_word_is_found_in_any_case_and_not_inside_of_another() {
         for text in ["my card", "CARD:", "creditCard", "card_number", "cards"] {
