@@ -49,6 +49,11 @@ def _panics_on_an_integer_beyond_a_double(document: str, name: str, ours: Said, 
     return ours.error.startswith("policy.panic") and theirs.elements is not None and _has_beyond_a_double(document)
 
 
+def _orders_what_has_no_order(document: str, name: str, ours: Said, theirs: Said) -> bool:
+    """A number and an object, which OPA sorts by their types. Denied here; no bundle loads with such a ceiling."""
+    return "only two numbers or two strings have an order" in ours.error and theirs.elements is not None
+
+
 def _counts_utf_16(document: str, name: str, ours: Said, theirs: Said) -> bool:
     """`count` of a string counts UTF-16 units in regorus: a text may be too long a little earlier. Denied here."""
     only_ours = _codes(ours) - _codes(theirs)
@@ -65,12 +70,19 @@ def _fractions_are_doubles(document: str, name: str, ours: Said, theirs: Said) -
 NAMED: Sequence[Callable[[str, str, Said, Said], bool]] = (
     _iterates_over_no_collection,
     _panics_on_an_integer_beyond_a_double,
+    _orders_what_has_no_order,
     _counts_utf_16,
     _fractions_are_doubles,
 )
 # Those that may only ever deny more than OPA does.
 STRICTER = {
-    name.__name__ for name in (_iterates_over_no_collection, _panics_on_an_integer_beyond_a_double, _counts_utf_16)
+    name.__name__
+    for name in (
+        _iterates_over_no_collection,
+        _panics_on_an_integer_beyond_a_double,
+        _orders_what_has_no_order,
+        _counts_utf_16,
+    )
 }
 
 
