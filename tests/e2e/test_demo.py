@@ -15,25 +15,23 @@ import pytest
 
 from support import mcp, paths
 
-MARK = "interdict-demo-"
-"""Part of the demo's temporary folder, which the command line of each of its processes names."""
 
-
-def leftovers() -> list[str]:
+def leftovers(folder: Path) -> list[str]:
+    """Programs that were given something in this folder."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if MARK in words:
+        if str(folder) in words:
             found.append(words)
     return found
 
 
-def nothing_is_left(timeout_s: float = 5.0) -> bool:
+def nothing_is_left(folder: Path, timeout_s: float = 5.0) -> bool:
     deadline = time.monotonic() + timeout_s
-    while leftovers():
+    while leftovers(folder):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
@@ -61,7 +59,7 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running(tmp_path: Path, env
     for words in (*acts, *content, *proof):
         assert words in done.stdout
     assert done.stderr == ""
-    assert nothing_is_left(), leftovers()
+    assert nothing_is_left(tmp_path), leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,5 +85,5 @@ def test_up_prints_a_configuration_that_works_and_ends_cleanly(tmp_path: Path, e
         finally:
             child.send_signal(signal.SIGINT)
         assert child.wait(20) == 0
-    assert nothing_is_left(), leftovers()
+    assert nothing_is_left(tmp_path), leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == []
