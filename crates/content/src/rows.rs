@@ -1,5 +1,7 @@
 //! Ceilings on rows.
 
+mod anywhere;
+
 use std::fmt;
 
 use interdict_mcp::edit::Edit;
@@ -37,8 +39,9 @@ pub struct Capped {
     pub cut: u64,
     /// The path leads to no array, neither in the structured content nor in a text: nothing was counted.
     pub missing: bool,
-    /// A text that some readers take for a structure has no single reading, or the rule refuses what is too much and the
-    /// path leads nowhere in what is structured: there may be rows, and they could not be counted.
+    /// There may be rows that could not be counted: a text that some readers take for a structure has no single reading.
+    /// Where the rule refuses what is too much, also: the path leads nowhere in what is structured, or a text has more
+    /// brackets than are looked at.
     pub unreadable: bool,
 }
 
@@ -48,9 +51,32 @@ pub struct Capped {
 /// structured content, or a part of it, follows what is done to that; in another JSON text the path is followed anew.
 /// What is not JSON, as a table of lines, is not counted.
 ///
+/// A rule that cuts trusts the server to put its rows where the path leads. One that refuses does not: no array of the
+/// answer may be longer, wherever it stands, also in JSON that stands in a text.
+///
 /// # Errors
 /// [`OverCeiling`] if there are more and the rule says so.
 pub fn cap(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
+    let mut capped = follow(result, rule)?;
+    if rule.over == Over::Deny {
+        match anywhere::result(result, rule.max) {
+            Ok(()) => {}
+            Err(anywhere::Stop::Over(over)) => return Err(over),
+            Err(anywhere::Stop::Unreadable) => capped.unreadable = true,
+        }
+    }
+    Ok(capped)
+}
+
+/// Whether an error, or the params of a message of the server, may pass beside an answer with this ceiling. Nothing is
+/// ever cut in them: a rule that cuts lets them pass, one that refuses takes no longer array in them than in a result.
+#[must_use]
+pub fn may_pass(part: Value<'_>, rule: &RowRule) -> bool {
+    rule.over == Over::Cut || anywhere::members(part, rule.max).is_ok()
+}
+
+/// Holds what the path leads to against the ceiling.
+fn follow(result: Value<'_>, rule: &RowRule) -> Result<Capped, OverCeiling> {
     let structured = result.get("structuredContent");
     let mut ceiling = Ceiling { max: rule.max, left: rule.max, rows: 0, found: false };
     let mut edits = structured.map(|value| ceiling.cut(value, &rule.path)).unwrap_or_default();

@@ -55,17 +55,25 @@ impl Text<'_> {
 
 /// Every text of `content` that begins like a JSON object or array of some.
 pub(crate) fn texts<'d>(result: Value<'d>) -> Vec<Text<'d>> {
-    let blocks = result.get("content").into_iter().flat_map(|content| content.elements()).enumerate();
-    let literals = blocks.flat_map(|(block, value)| {
-        let resource = value.get("resource").and_then(|resource| resource.get("text"));
-        value.get("text").into_iter().chain(resource).map(move |literal| (block, literal))
-    });
-    literals
+    literals_of_blocks(result)
         .filter_map(|(block, literal)| {
             let json = literal.as_str().filter(|text| begins_like_json(text))?.into_owned();
             Some(Text { block, literal, json })
         })
         .collect()
+}
+
+/// Every text of `content`, that of embedded resources as well.
+pub(crate) fn literals<'d>(result: Value<'d>) -> impl Iterator<Item = Value<'d>> {
+    literals_of_blocks(result).map(|(_, literal)| literal)
+}
+
+fn literals_of_blocks<'d>(result: Value<'d>) -> impl Iterator<Item = (usize, Value<'d>)> {
+    let blocks = result.get("content").into_iter().flat_map(|content| content.elements()).enumerate();
+    blocks.flat_map(|(block, value)| {
+        let resource = value.get("resource").and_then(|resource| resource.get("text"));
+        value.get("text").into_iter().chain(resource).map(move |literal| (block, literal))
+    })
 }
 
 /// What some readers pass over in front of JSON.

@@ -44,6 +44,11 @@ impl Answers {
         plain(id).is_some_and(|id| self.0.iter().any(|answer| of_token(&answer.id).as_ref() == Some(&id)))
     }
 
+    /// Whether a client might take this for the id of a request.
+    pub(super) fn is_of_one(&self, id: Value<'_>) -> bool {
+        self.0.iter().any(|answer| is_same(&answer.id, id))
+    }
+
     /// Whether there is a rule about the form of an answer.
     pub(super) fn bind(&self) -> bool {
         self.0.iter().any(|answer| !answer.rows.is_empty() || answer.output.is_some())

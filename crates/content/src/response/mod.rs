@@ -347,6 +347,9 @@ impl Treater {
         let answers = stage::is_answer(root);
         let id = root.get("id").filter(|id| !id.is_null());
         if let Some(id) = id.filter(|_| answers) {
+            if self.is_answered(id) {
+                return Body::Drop;
+            }
             self.open.retain(|open| !answers::is_same(open, id));
         }
         let mut pass = stage::Pass {
@@ -373,6 +376,14 @@ impl Treater {
                 })
             }
         }
+    }
+
+    /// Whether the request with this id has its answer, and there is a rule about the form of answers: of several, each
+    /// could have as much as one may.
+    fn is_answered(&self, id: Value<'_>) -> bool {
+        self.rules.answers.bind()
+            && self.rules.answers.is_of_one(id)
+            && !self.open.iter().any(|open| answers::is_same(open, id))
     }
 
     /// What is made of an answer that does not pass. Nothing is made of anything else, nor of an answer whose id was the

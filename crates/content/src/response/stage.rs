@@ -68,12 +68,15 @@ impl<'t> Pass<'t> {
 
     fn stages(&self, root: Value<'_>) -> Vec<Stage<'t>> {
         let mut stages = Vec::new();
-        if root.get("result").is_some() {
+        let has_result = root.get("result").is_some();
+        if has_result {
             stages.push(Stage::Lists);
-            for answer in self.rules.answers.of(root.get("id")) {
-                stages.extend(answer.rows.iter().map(Stage::Rows));
-                stages.extend(answer.output.iter().map(Stage::Output));
-            }
+        }
+        // The id of a request of the server is its own.
+        let id = root.get("id").filter(|_| has_result || is_answer(root));
+        for answer in self.rules.answers.of(id) {
+            stages.extend(answer.rows.iter().map(Stage::Rows));
+            stages.extend(answer.output.iter().filter(|_| has_result).map(Stage::Output));
         }
         stages.extend([Stage::Joins, Stage::Content, Stage::Injection, Stage::Remember]);
         stages
@@ -104,18 +107,11 @@ impl<'t> Pass<'t> {
         let result = root.get("result");
         match (stage, result) {
             (Stage::Lists, Some(result)) => Ok(self.lists(result)),
-            (Stage::Rows(rule), Some(result)) => {
-                let capped = rows::cap(result, rule).map_err(|_| Stop::Refuse(ROWS))?;
-                if capped.unreadable {
-                    return Err(Stop::Refuse(ROWS));
-                }
-                self.report.cut(capped.cut);
-                Ok(capped.edits)
-            }
+            (Stage::Rows(rule), _) => self.rows(root, rule),
             (Stage::Output(rule), Some(result)) => {
                 output::apply(result, rule).map_err(|_| Stop::Refuse(SCHEMA))
             }
-            (Stage::Lists | Stage::Rows(_) | Stage::Output(_), None) => Ok(Vec::new()),
+            (Stage::Lists | Stage::Output(_), None) => Ok(Vec::new()),
             (Stage::Joins, _) => self.joins(root),
             (Stage::Content, _) => self.content(root),
             (Stage::Injection, _) => self.injection(root, text).map(|()| Vec::new()),
@@ -126,6 +122,20 @@ impl<'t> Pass<'t> {
                 Ok(Vec::new())
             }
         }
+    }
+
+    fn rows(&mut self, root: Value<'_>, rule: &RowRule) -> Result<Vec<Edit>, Stop> {
+        let mut beside = ["error", "params"].into_iter().filter_map(|name| root.get(name));
+        if !beside.all(|part| rows::may_pass(part, rule)) {
+            return Err(Stop::Refuse(ROWS));
+        }
+        let Some(result) = root.get("result") else { return Ok(Vec::new()) };
+        let capped = rows::cap(result, rule).map_err(|_| Stop::Refuse(ROWS))?;
+        if capped.unreadable {
+            return Err(Stop::Refuse(ROWS));
+        }
+        self.report.cut(capped.cut);
+        Ok(capped.edits)
     }
 
     fn lists(&mut self, result: Value<'_>) -> Vec<Edit> {

@@ -241,6 +241,55 @@ fn too_many_rows_are_cut_or_refused_whoever_the_answer_says_it_is_for() {
     }
 }
 
+fn with_rows(over: Over) -> Treater {
+    let mut rules = rules();
+    let rule = RowRule { path: vec!["rows".into()], max: 2, over };
+    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![rule], output: None })].into();
+    with(&rules, "redact")
+}
+
+/// Attack: an answer as often as it takes, each with as many rows as one may have.
+#[test]
+fn of_several_answers_to_one_request_the_first_passes_where_rows_are_counted() {
+    let message = |id: Value| {
+        json!({"jsonrpc": "2.0", "id": id, "result": {"structuredContent": {"rows": [1, 2]}}}).to_string()
+    };
+    let mut counted = with_rows(Over::Cut);
+    assert_eq!(counted.event(message(json!("seven")).as_bytes()), Body::Keep);
+    assert_eq!(counted.event(message(json!("seven")).as_bytes()), Body::Drop);
+    let error = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "x"}}).to_string();
+    assert_eq!(counted.event(error.as_bytes()), Body::Drop);
+    let both = format!("[{0},{0}]", message(json!("seven")));
+    let left = edited(with_rows(Over::Deny).treat(both.as_bytes()));
+    assert_eq!(left.as_array().map(Vec::len), Some(1));
+    let mut free = treater("redact");
+    for _ in 0..2 {
+        assert_eq!(free.event(message(json!("seven")).as_bytes()), Body::Keep);
+    }
+}
+
+/// Attack: the rows in an error, in a message of the log, in a question to the client.
+#[test]
+fn a_ceiling_that_refuses_holds_for_errors_and_params_too() {
+    let rows = json!([1, 2, 3]);
+    let error = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "x", "data": {"rows": rows}}});
+    let other =
+        json!({"jsonrpc": "2.0", "id": "eight", "error": {"code": 1, "message": format!("got {rows}")}});
+    for message in [&error, &other] {
+        let refused = edited(with_rows(Over::Deny).treat(message.to_string().as_bytes()));
+        denied(&refused, &message["id"], ROWS);
+        assert_eq!(with_rows(Over::Cut).treat(message.to_string().as_bytes()), Body::Keep);
+    }
+    let log = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": rows}});
+    let question = json!({"jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": {"message": rows.to_string()}});
+    for message in [&log, &question] {
+        assert_eq!(with_rows(Over::Deny).event(message.to_string().as_bytes()), Body::Drop);
+        assert_eq!(with_rows(Over::Cut).event(message.to_string().as_bytes()), Body::Keep);
+    }
+    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 3}});
+    assert_eq!(with_rows(Over::Deny).event(progress.to_string().as_bytes()), Body::Keep);
+}
+
 #[test]
 fn clients_correlate_loosely_and_so_does_the_answers_rule() {
     let parse = |text: &'static str| Document::parse(text.as_bytes(), &Limits::default()).unwrap();
@@ -435,9 +484,9 @@ fn an_answer_is_held_against_its_schema() {
     assert_eq!(dropped["result"]["structuredContent"], json!({"a": 1}));
     assert_eq!(found(&treater), [], "what was taken out is not looked for");
     let unfit = message(json!({"a": "x"}));
-    denied(&edited(treater.treat(unfit.as_bytes())), &json!("seven"), SCHEMA);
+    denied(&edited(with(&rules, "redact").treat(unfit.as_bytes())), &json!("seven"), SCHEMA);
     let failed = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "no"}}).to_string();
-    assert_eq!(treater.treat(failed.as_bytes()), Body::Keep);
+    assert_eq!(with(&rules, "redact").treat(failed.as_bytes()), Body::Keep);
 }
 
 #[test]

@@ -143,6 +143,17 @@ fn where_too_many_are_refused_structure_without_the_path_is_refused_too() {
     }
 }
 
+/// Attack: a decoy where the path leads, and the rows elsewhere.
+#[test]
+fn a_ceiling_that_refuses_is_not_passed_by_a_decoy() {
+    let many = json!([{"n": 1}, {"n": 2}, {"n": 3}]);
+    let result = json!({"structuredContent": {"rows": [], "rows2": many}, "content": []});
+    assert_eq!(capped(&result, &rule("rows", 2, Over::Deny)).unwrap_err(), OverCeiling { rows: 3, max: 2 });
+    assert_eq!(cut(&result, "rows", 2), result, "one that cuts follows its path and nothing else");
+    let brackets = json!({"structuredContent": {"rows": []}, "content": [{"type": "text", "text": "[\"".repeat(90_000)}]});
+    assert!(capped(&brackets, &rule("rows", 2, Over::Deny)).unwrap().1.unreadable);
+}
+
 proptest! {
     #[test]
     fn as_many_rows_as_may_pass_are_left_everywhere(
