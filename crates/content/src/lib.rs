@@ -4,6 +4,7 @@
 //! no clock, no chance; builds for `wasm32-wasip1`. Nothing here ever puts a found value into an error, a `Debug` form or
 //! a panic.
 
+mod alike;
 pub mod definition;
 pub mod detect;
 pub mod engine;

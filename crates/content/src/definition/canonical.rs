@@ -9,7 +9,7 @@ use super::EntryKind;
 use crate::schema::Decimal;
 
 /// The members of a tool that its definition is made of.
-const TOOL: [&str; 8] =
+pub(super) const TOOL: [&str; 8] =
     ["name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution", "icons"];
 
 /// Nesting below which a value is written canonically; no reader of lists goes that deep.

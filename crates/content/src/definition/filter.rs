@@ -28,8 +28,8 @@ const LISTS: [(&str, EntryKind); 4] = [
 /// A list is judged by itself, without the pages before it: a name that comes again on a later page, or looks like one of
 /// them, is shown only if it is pinned, and who pins compares it with all other names.
 ///
-/// What was approved is shown as it is, whatever it says: a person read it. Entries of a kind that is not pinned are
-/// shown unless they read like instructions.
+/// What was approved is shown as it is, whatever it says: a person read it. What the digest of an entry does not cover is
+/// taken out of it. Entries of a kind that is not pinned are shown whole unless they read like instructions.
 #[must_use]
 pub fn filter(
     result: Value<'_>,
@@ -45,7 +45,9 @@ pub fn filter(
         }
     }
     if let Some(text) = result.get("instructions") {
-        let seen = Judge::new(EntryKind::Instructions, rules, injection, withheld).instructions(text);
+        let mut judge = Judge::new(EntryKind::Instructions, rules, injection, withheld);
+        let seen = judge.instructions(text);
+        listed.marks.append(&mut judge.marks);
         if !seen.state.is_shown() {
             listed.edits.extend(remove_member(result, "instructions"));
         }
@@ -66,10 +68,11 @@ fn entries(list: Value<'_>, mut judge: Judge<'_>, listed: &mut Listed) {
     }
     let first = listed.seen.len();
     listed.seen.extend(list.elements().map(|entry| judge.entry(entry)));
-    let states = listed.seen.get(first..).unwrap_or_default().iter().map(|seen| !seen.state.is_shown());
-    let parts = states.zip(list.elements().map(|entry| entry.span()));
-    let edits = remove(parts);
-    listed.edits.extend(edits);
+    let seen = listed.seen.get(first..).unwrap_or_default();
+    let judged = || seen.iter().map(|seen| seen.state.is_shown()).zip(list.elements());
+    listed.edits.extend(remove(judged().map(|(shown, entry)| (!shown, entry.span()))));
+    listed.edits.extend(judged().filter(|(shown, _)| *shown).flat_map(|(_, entry)| judge.trim(entry)));
+    listed.marks.append(&mut judge.marks);
 }
 
 /// A filtered list is for one agent and for a short time.

@@ -2,15 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interdict_mcp::edit::Edit;
 use interdict_mcp::json::Value;
 
+use super::canonical::TOOL;
 use super::{EntryKind, MAX_DEFINITION_BYTES, Seen, SeenState, canonical, digest_text, skeleton};
-use crate::injection::{Injection, Tier};
+use crate::alike::differs_in_case;
+use crate::injection::{Injection, Mark};
 use crate::profile::InjectionAction;
+use crate::remove::remove;
 use crate::rules::ListRules;
 
 /// Longest name or URI of an entry, in bytes.
 const MAX_NAME_BYTES: usize = 512;
+
+/// Members of entries that the protocol knows.
+const MEMBERS: [&str; 14] = [
+    "name",
+    "title",
+    "description",
+    "inputSchema",
+    "outputSchema",
+    "annotations",
+    "execution",
+    "icons",
+    "arguments",
+    "uri",
+    "uriTemplate",
+    "mimeType",
+    "size",
+    "_meta",
+];
 
 /// Judges the entries of one list, in their order.
 pub(super) struct Judge<'r> {
@@ -22,6 +44,8 @@ pub(super) struct Judge<'r> {
     /// Whether a name holds a value that must not pass.
     withheld: &'r dyn Fn(&str) -> bool,
     shown: BTreeSet<String>,
+    /// What reads like instructions in what is shown and was approved by nobody, and what was taken out of it.
+    pub(super) marks: Vec<Mark>,
     /// What the names of approved and shown entries look like; made when somebody asks.
     looks: Option<BTreeSet<String>>,
 }
@@ -41,7 +65,17 @@ impl<'r> Judge<'r> {
             EntryKind::Instructions => (&None, &None),
         };
         let (pins, permitted) = (pins.as_ref(), permitted.as_deref());
-        Self { kind, pins, permitted, rules, injection, withheld, shown: BTreeSet::new(), looks: None }
+        Self {
+            kind,
+            pins,
+            permitted,
+            rules,
+            injection,
+            withheld,
+            shown: BTreeSet::new(),
+            marks: Vec::new(),
+            looks: None,
+        }
     }
 
     /// What becomes of an entry; it counts for those that follow.
@@ -80,25 +114,44 @@ impl<'r> Judge<'r> {
         if !self.is_permitted(&seen.name) {
             return Some(SeenState::NotPermitted);
         }
-        // Of two entries with one name, a client takes the first or the last.
-        if self.shown.contains(&seen.name) {
+        // Of two entries with one name, a client takes the first or the last; so of two members.
+        if self.shown.contains(&seen.name) || differs_in_case(entry, &MEMBERS) {
             return None;
         }
         let pin = self.pins.and_then(|pins| pins.get(&seen.name));
         if pin == Some(&seen.digest) {
+            self.marks.extend(self.marks_beside(entry));
             return Some(SeenState::Shown);
         }
         if self.pins.is_some() && (self.withheld)(&seen.name) {
             return None;
         }
-        if self.is_poisoned(entry) {
+        let marks = self.marks_of(entry);
+        if is_withheld(&marks) {
             return Some(SeenState::Poisoned);
         }
-        Some(match (self.pins, pin) {
+        let state = match (self.pins, pin) {
             (None, _) => SeenState::Shown,
             (Some(_), Some(_)) => SeenState::Changed,
             (Some(_), None) => self.unknown(&seen.name),
-        })
+        };
+        if state.is_shown() {
+            self.marks.extend(marks);
+        }
+        Some(state)
+    }
+
+    /// Takes out of an entry that is shown under pins what nobody approved with it: members that its digest does not
+    /// cover, but for a `_meta` that reads like nothing.
+    pub(super) fn trim(&self, entry: Value<'_>) -> Vec<Edit> {
+        if self.pins.is_none() {
+            return Vec::new();
+        }
+        let goes = |name: &str| match name {
+            "_meta" => is_withheld(&self.marks_beside(entry)),
+            name => self.kind == EntryKind::Tool && !TOOL.contains(&name),
+        };
+        remove(entry.members().map(|(name, key, value)| (goes(&name), key.start..value.span().end)))
     }
 
     fn unknown(&mut self, name: &str) -> SeenState {
@@ -112,17 +165,22 @@ impl<'r> Judge<'r> {
     }
 
     /// The instructions of a server. They are pinned once they, or tools, are.
-    pub(super) fn instructions(&self, text: Value<'_>) -> Seen {
+    pub(super) fn instructions(&mut self, text: Value<'_>) -> Seen {
         let mut seen = self.seen(text, String::new(), SeenState::Shown);
+        let marks = self.marks_of(text);
+        let is_approved = self.rules.instructions.as_ref() == Some(&seen.digest);
         seen.state = match &self.rules.instructions {
             _ if text.as_str().is_none() => SeenState::Misshapen,
-            Some(pin) if *pin == seen.digest => SeenState::Shown,
-            _ if self.is_poisoned(text) => SeenState::Poisoned,
+            _ if is_approved => SeenState::Shown,
+            _ if is_withheld(&marks) => SeenState::Poisoned,
             Some(_) => SeenState::Changed,
             None if self.rules.tools.is_none() => SeenState::Shown,
             None if self.rules.trust_first => SeenState::ShownNew,
             None => SeenState::New,
         };
+        if seen.state.is_shown() && !is_approved {
+            self.marks.extend(marks);
+        }
         if !seen.state.is_news() {
             seen.definition = None;
         }
@@ -150,9 +208,15 @@ impl<'r> Judge<'r> {
         })
     }
 
-    fn is_poisoned(&self, entry: Value<'_>) -> bool {
-        let marks = self.injection.map(|injection| injection.inspect_definition(entry)).unwrap_or_default();
-        marks.iter().any(|mark| mark.tier != Tier::Lexical && mark.action == InjectionAction::Quarantine)
+    fn marks_of(&self, entry: Value<'_>) -> Vec<Mark> {
+        self.injection.map(|injection| injection.inspect_definition(entry)).unwrap_or_default()
+    }
+
+    /// Marks in what no digest covers.
+    fn marks_beside(&self, entry: Value<'_>) -> Vec<Mark> {
+        let (Some(injection), Some(meta)) = (self.injection, entry.get("_meta")) else { return Vec::new() };
+        let name = entry.get(self.name_member()).and_then(|name| name.as_str());
+        injection.inspect_part_of_definition(meta, name.as_deref())
     }
 
     /// Whether an unknown name looks like one that is approved or was shown. URIs are not asked: many honest ones
@@ -168,6 +232,10 @@ impl<'r> Judge<'r> {
         });
         looks.contains(&skeleton(name))
     }
+}
+
+fn is_withheld(marks: &[Mark]) -> bool {
+    marks.iter().any(|mark| mark.action == InjectionAction::Quarantine)
 }
 
 /// Whether a name can be said and compared at all.

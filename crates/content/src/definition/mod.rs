@@ -14,6 +14,8 @@ use interdict_mcp::edit::Edit;
 use interdict_mcp::json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::injection::Mark;
+
 pub use canonical::canonical;
 pub(crate) use canonical::normal;
 pub use filter::filter;
@@ -134,6 +136,9 @@ pub struct Listed {
     pub edits: Vec<Edit>,
     /// Every entry, also those that were shown.
     pub seen: Vec<Seen>,
+    /// What reads like instructions in entries that are shown and that nobody approved, and in members that were taken out of
+    /// approved ones.
+    pub marks: Vec<Mark>,
 }
 
 impl Listed {

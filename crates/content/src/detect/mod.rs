@@ -167,7 +167,7 @@ impl Visitor for Pass<'_> {
         }
         let armour = text.before(word.end) == b'-';
         if word.len() >= LONG || armour {
-            if self.detectors.calls.secrets && word.start >= self.done.secret {
+            if self.detectors.calls.secrets {
                 self.secret(text, &word, kinds);
             }
             if word.len() >= encoded::SHORTEST && word.start >= self.done.encoded {
@@ -279,22 +279,21 @@ impl Pass<'_> {
         }
     }
 
-    /// Tokens and keys in and around a long word.
+    /// Tokens and keys in and around a long word. What is inside of a key or a token is looked at like anything else: it
+    /// may be of a class that is treated more strictly.
     fn secret(&mut self, text: &Text<'_>, word: &Range<usize>, kinds: u8) {
         let detectors = self.detectors;
         let wants = |class| detectors.wants(class);
-        let mut done = None;
-        // Armour has both.
-        if kinds & JOINER != 0 && kinds & UPPER != 0 && wants(Builtin::PRIVATE_KEY) {
-            done = token::find_private_key(text, word, self.found);
-        }
-        if done.is_none() && wants(Builtin::JWT) && text.byte(word.end) == b'.' {
-            done = token::find_jwt(text, word, self.found);
-        }
-        if let Some(done) = done {
-            self.done.secret = done;
-            self.done.encoded = done;
-            return;
+        if word.start >= self.done.secret {
+            let mut done = None;
+            // Armour has both.
+            if kinds & JOINER != 0 && kinds & UPPER != 0 && wants(Builtin::PRIVATE_KEY) {
+                done = token::find_private_key(text, word, self.found);
+            }
+            if done.is_none() && wants(Builtin::JWT) && text.byte(word.end) == b'.' {
+                done = token::find_jwt(text, word, self.found);
+            }
+            self.done.secret = done.unwrap_or(self.done.secret);
         }
         detectors.formats.find(text, word, self.found);
         vendor::find_around(text, word, wants, self.found);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{Active, Engine};
 use crate::detect::Hit;
@@ -52,8 +53,9 @@ impl Engine {
 
     /// Of overlapping values the one that is treated most strictly stays, then the surest, then the longest; one that is
     /// replaced and reaches beyond it stays as well, so that nothing of it is left. What is
-    /// inside of something surer that a person allowed is allowed, and the marks of redactions are no values.
-    pub(super) fn settle(&self, text: &str, hits: &mut Vec<Hit>) {
+    /// inside of something surer that a person allowed is allowed, and the marks of redactions are no values. Returns what
+    /// a person allowed.
+    pub(super) fn settle(&self, text: &str, hits: &mut Vec<Hit>) -> Vec<Range<usize>> {
         let marks = self.marks(text);
         let in_mark =
             |hit: &Hit| marks.iter().any(|(start, end)| *start <= hit.range.start && hit.range.end <= *end);
@@ -82,6 +84,7 @@ impl Engine {
             taken.take(hit, replaced)
         });
         hits.sort_by_key(|hit| hit.range.start);
+        allowed.into_iter().map(|(range, _)| range).collect()
     }
 
     /// Where marks of redactions stand: only of classes that exist, so that no value can be dressed up as one.

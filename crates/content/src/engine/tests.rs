@@ -48,6 +48,32 @@ fn tag(character: char) -> char {
     char::from_u32(0xe_0000 + u32::from(character)).unwrap()
 }
 
+/// Attack: a token of a class that is only counted around a value of one that is refused.
+#[test]
+fn what_is_inside_of_a_token_is_treated_as_strictly_as_outside() {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let claims = part(&format!("{{\"sub\":\"1\",\"note\":\"{CARD}\"}}"));
+    let jwt = [part("{\"alg\":\"HS256\"}"), claims, part("signature of it")].join(".");
+    let body = STANDARD.encode(format!("the card is {CARD} and this is more text about it"));
+    let pem = format!("-----BEGIN PRIVATE KEY-----\\n{body}\\n-----END PRIVATE KEY-----");
+    for (outer, value) in [("jwt", jwt), ("private_key", pem)] {
+        let json = format!("\"see {value} .\"");
+        for (action, family) in [(Action::Count, outer), (Action::Count, "secret"), (Action::Redact, outer)] {
+            let engine = Engine::new(&profile(&[(family, action), ("card", Action::Deny)])).unwrap();
+            let found = scan(&engine, &json).findings;
+            assert!(found.iter().any(|finding| &*finding.class == "pan"), "{outer} {action:?}");
+        }
+        let both = Engine::new(&profile(&[(outer, Action::Redact), ("card", Action::Redact)])).unwrap();
+        let marked = redacted(&both, &json);
+        assert!(
+            marked.starts_with(&format!("\"see [[dlp:{outer}:")) && marked.ends_with("]] .\""),
+            "{marked}"
+        );
+        let allowed = Engine::new(&profile(&[(outer, Action::Allow), ("card", Action::Deny)])).unwrap();
+        assert!(scan(&allowed, &json).findings.is_empty(), "a person allowed {outer}");
+    }
+}
+
 #[test]
 fn a_value_is_found_in_every_view_and_replaced_in_the_document() {
     let engine = engine();

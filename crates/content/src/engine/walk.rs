@@ -216,8 +216,9 @@ impl<'e> Walk<'e> {
     fn look_closer(&mut self, text: &str, origin: &Origin<'_>, leaf: &Leaf<'_>, levels: Levels) {
         let mut found = std::mem::take(&mut self.found);
         self.scan.incomplete |= found.incomplete;
+        let mut allowed = Vec::new();
         if !found.hits.is_empty() {
-            self.engine.settle(text, &mut found.hits);
+            allowed = self.engine.settle(text, &mut found.hits);
             for hit in &found.hits {
                 self.tell(hit, origin, leaf, levels);
             }
@@ -225,7 +226,11 @@ impl<'e> Walk<'e> {
         if found.textual {
             self.textual(text, origin, leaf, levels);
         }
-        for word in found.encoded {
+        // The parts of a token that a person allowed are allowed with it.
+        let is_allowed = |word: &Range<usize>| {
+            allowed.iter().any(|range| range.start <= word.start && word.end <= range.end)
+        };
+        for word in found.encoded.into_iter().filter(|word| !is_allowed(word)) {
             self.encoded(text, word, origin, leaf, levels);
         }
     }

@@ -52,10 +52,15 @@ static PROGRAM: Pattern = Pattern::new(concat!(
 static HARMLESS: Pattern =
     Pattern::new(r"javascript:\s{0,3}(?:void|;|//|return|false|history\.|window\.print|print\()");
 
-pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
+/// Text that is hidden.
+pub(super) fn find_hidden(text: &[u8], candidates: &Candidates, found: &mut Found) {
     if candidates.parts(Groups::MARKUP, text).any(hides_orders) {
         found.structural("hidden_markup");
     }
+}
+
+pub(super) fn find(text: &[u8], candidates: &Candidates, found: &mut Found) {
+    find_hidden(text, candidates, found);
     let mut links = candidates.parts(Groups::LINK, text);
     if links.any(|part| PLACEHOLDER.is_in(part) || LOADED.is_in(part)) {
         found.structural("data_in_link");

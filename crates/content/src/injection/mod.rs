@@ -36,6 +36,7 @@ mod template;
 mod triggers;
 mod walk;
 mod words;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -125,7 +126,12 @@ impl Injection {
     #[must_use]
     pub fn inspect_definition(&self, value: Value<'_>) -> Vec<Mark> {
         let name = value.get("name").and_then(|name| name.as_str());
-        walk::inspect(self, value, Reading { definition: true, own_name: name.as_deref() })
+        self.inspect_part_of_definition(value, name.as_deref())
+    }
+
+    /// The same for one member of a definition.
+    pub(crate) fn inspect_part_of_definition(&self, value: Value<'_>, own_name: Option<&str>) -> Vec<Mark> {
+        walk::inspect(self, value, Reading { definition: true, own_name })
     }
 
     fn action(&self, tier: Tier) -> InjectionAction {
@@ -183,6 +189,7 @@ impl Injection {
         }
         template::find(bytes, &candidates, found);
         markup::find(bytes, &candidates, found);
+        written::find(bytes, &candidates, found);
         contextual::find(bytes, &candidates, reading.definition, found);
         if self.rules.lexical != InjectionAction::Off {
             lexical::find(bytes, &candidates, found);

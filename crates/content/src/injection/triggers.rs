@@ -30,6 +30,8 @@ impl Groups {
     pub(super) const PATH: Self = Self(1 << 13);
     pub(super) const BLOCK: Self = Self(1 << 14);
     pub(super) const ADDRESSED: Self = Self(1 << 15);
+    /// Text in a textual encoding, where a frame may begin.
+    pub(super) const WRITTEN: Self = Self(1 << 16);
 
     /// Those that look for phrases.
     const LEXICAL: Self = Self(0x1ff | 1 << 15);
@@ -56,7 +58,7 @@ impl Groups {
     }
 }
 
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// How far apart a first and a second word may stand, in bytes.
 const NEAR: usize = 240;

@@ -222,6 +222,14 @@ pub(super) const WORDS: &[(Need, &str)] = &[
     ),
     (Need::One(Groups::ESCAPE), "\u{1b}"),
     (
+        Need::One(Groups::WRITTEN),
+        concat!(
+            r"\u003c;\x3c;%3c;%253c;&lt;&#60;&#060;&#x3c;&#x03c;&#x003c;",
+            r"<\u007c;<\x7c;<%7c;<&#124;<&#x7c;<|\u00;<|\x;<|%;<|&#;",
+            r"\u005b;\x5b;%5binst;%5b/inst;%5b%;&#91;&#x5b;[\u00;[&#",
+        ),
+    ),
+    (
         Need::One(Groups::PATH),
         concat!(
             "id_rsa;id_ed25519;id_ecdsa;id_dsa;.ssh;/etc/passwd;/etc/shadow;/etc/sudoers;.env;",

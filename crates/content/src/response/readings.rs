@@ -2,6 +2,8 @@
 
 use interdict_mcp::json::Value;
 
+use crate::alike::{differs_in_case, is_alike};
+
 /// Members of a message.
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 /// Of those, the ones by which a reader takes an object for a message with something in it.
@@ -19,33 +21,20 @@ const RESULT: [&str; 9] = [
     "isError",
 ];
 
-/// Whether a reader that ignores case finds another message in this one, or another list in its result.
+/// Whether a reader that ignores case finds another message in this one, or another list in its result; or it is of
+/// another version.
 pub(super) fn has_lookalikes(root: Value<'_>) -> bool {
     if root.is_array() {
         return root.elements().any(has_lookalikes);
     }
     let is_message = root.members().any(|(name, ..)| TELLING.iter().any(|known| is_alike(&name, known)));
     let in_result = || root.get("result").is_some_and(|result| differs_in_case(result, &RESULT));
-    is_message && (differs_in_case(root, &ENVELOPE) || in_result())
+    is_message && (differs_in_case(root, &ENVELOPE) || in_result() || is_of_another_version(root))
 }
 
-fn differs_in_case(object: Value<'_>, names: &[&str]) -> bool {
-    object.members().any(|(name, ..)| names.iter().any(|known| name != *known && is_alike(&name, known)))
-}
-
-fn is_alike(name: &str, known: &str) -> bool {
-    name.chars().map(folded).eq(known.chars().map(folded))
-}
-
-/// As any comparison without case may see a character, with the letters outside ASCII that fold into it: long s, Kelvin
-/// sign, dotless and dotted i.
-fn folded(character: char) -> char {
-    match character {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        '\u{131}' | '\u{130}' => 'i',
-        other => other.to_ascii_lowercase(),
-    }
+/// Whether a message says that it is of something else than JSON-RPC 2.0: nobody knows how such a one is read.
+fn is_of_another_version(root: Value<'_>) -> bool {
+    root.get("jsonrpc").is_some_and(|version| version.as_str().as_deref() != Some("2.0"))
 }
 
 /// What a text looks like.
@@ -103,6 +92,8 @@ mod tests {
             r#"{"id":1,"result":{"resourcetemplates":[]}}"#,
             r#"{"id":1,"result":{"StructuredContent":{}}}"#,
             r#"[{"id":1,"result":{}},{"id":1,"result":{"\u0130nstructions":""}}]"#,
+            r#"{"jsonrpc":"2.1","id":1,"result":{}}"#,
+            r#"{"jsonrpc":["2.0","x"],"id":1,"result":{}}"#,
         ] {
             assert!(lookalikes(text), "{text}");
         }

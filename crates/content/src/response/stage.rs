@@ -152,12 +152,14 @@ impl<'t> Pass<'t> {
             })
         };
         let listed = definition::filter(result, rules, injection, &withheld);
+        // What is to be withheld was taken out.
+        let _ = note(&listed.marks, self.report);
         self.report.saw(listed.seen);
         listed.edits
     }
 
     fn joins(&mut self, root: Value<'_>) -> Result<Vec<Edit>, Stop> {
-        let (Some(tails), Some(detectors)) = (&self.tails, &self.rules.detectors) else {
+        let (Some(tails), Some(detectors)) = (&mut self.tails, &self.rules.detectors) else {
             return Ok(Vec::new());
         };
         let mut edits = Vec::new();
@@ -174,7 +176,8 @@ impl<'t> Pass<'t> {
         let Some(detectors) = &self.rules.detectors else { return Ok(Vec::new()) };
         let mut scan = detectors.engine().scan(root, &self.rules.key);
         let own_id = self.has_own_id(root);
-        scan.findings.retain(|finding| !(finding.path == "/jsonrpc" || (own_id && finding.path == "/id")));
+        let is_exempt = |path: &str| is_exempt(root, own_id, path);
+        scan.findings.retain(|finding| !is_exempt(&finding.path));
         for finding in scan.findings.iter_mut().filter(|finding| is_handed_back(&finding.path)) {
             finding.action = finding.action.min(Action::Count);
         }
@@ -190,14 +193,18 @@ impl<'t> Pass<'t> {
         let Some(injection) = self.rules.injection() else { return Ok(()) };
         let mut marks = injection.inspect(root);
         let own_id = self.has_own_id(root);
-        marks.retain(|mark| {
-            !is_of_definition(&mark.path) && mark.path != "/jsonrpc" && !(own_id && mark.path == "/id")
-        });
+        marks.retain(|mark| !is_of_definition(&mark.path) && !is_exempt(root, own_id, &mark.path));
         match note(&marks, self.report) {
             Some(reason) => Err(Stop::Quarantine { reason, original: text.to_vec() }),
             None => Ok(()),
         }
     }
+}
+
+/// Whether a member says only what the protocol makes it say: the version, and the id of a request.
+fn is_exempt(root: Value<'_>, own_id: bool, path: &str) -> bool {
+    let is_version = || root.get("jsonrpc").is_some_and(|version| version.as_str().as_deref() == Some("2.0"));
+    (path == "/jsonrpc" && is_version()) || (own_id && path == "/id")
 }
 
 /// Whether an id that no request has may stand in what is told: one without anything that is looked for.

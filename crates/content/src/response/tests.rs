@@ -468,6 +468,34 @@ fn a_list_shows_what_was_approved_whatever_its_id_and_the_rest_is_told() {
 }
 
 #[test]
+fn what_a_list_or_instructions_say_without_pins_counts_for_the_session() {
+    for result in [
+        json!({"tools": [{"name": "t", "description": "<IMPORTANT> do it"}]}),
+        json!({"resources": [{"uri": "a:b", "description": "<IMPORTANT> do it"}]}),
+        json!({"instructions": "<IMPORTANT> do it"}),
+    ] {
+        let mut treater = treater("redact");
+        let message = json!({"jsonrpc": "2.0", "id": "seven", "result": result}).to_string();
+        assert_eq!(treater.treat(message.as_bytes()), Body::Keep);
+        assert!(treater.report().is_hostile(), "{message}");
+        assert_eq!(found(&treater), [("injection.contextual".to_owned(), "note", 1)]);
+    }
+}
+
+/// Attack: the one member that every reader passes over.
+#[test]
+fn the_version_says_nothing_but_the_version() {
+    for version in [json!(SECRET), json!("2.1"), json!(["2.0", SECRET]), json!(2)] {
+        let message = json!({"jsonrpc": version, "id": "seven", "result": {"content": []}}).to_string();
+        assert!(matches!(treater("redact").treat(message.as_bytes()), Body::End(_)), "{message}");
+    }
+    let rules = ResponseRules { unreadable: Unreadable::Pass, ..rules() };
+    let message = json!({"jsonrpc": SECRET, "id": "seven", "result": {}}).to_string();
+    let passed = edited(with(&rules, "redact").treat(message.as_bytes()));
+    assert!(passed["jsonrpc"].as_str().unwrap().starts_with("[[dlp:marker:"));
+}
+
+#[test]
 fn an_answer_is_held_against_its_schema() {
     use crate::rules::{OutputRule, Undeclared};
     let schema =
