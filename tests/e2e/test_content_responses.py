@@ -332,6 +332,21 @@ def test_ten_thousand_rows_are_denied_where_the_contract_says_so(ask: Asking) ->
     assert ask(whole(fits), "query_strictly").content == fits
 
 
+@pytest.mark.parametrize("place", ["beside", "deeper", "in words", "in a string", "in an error"])
+def test_a_ceiling_that_denies_is_not_passed_by_a_decoy(place: str, ask: Asking) -> None:
+    """C5, D2: nothing where the path leads, and the rows elsewhere."""
+    many = rows(ROWS + 1)["rows"]
+    written = {
+        "beside": lambda: answer("ok", structuredContent={"rows": [], "rows2": many}),
+        "deeper": lambda: answer("ok", structuredContent={"rows": [many]}),
+        "in words": lambda: answer(f"Result: {json.dumps(many)}"),
+        "in a string": lambda: answer(json.dumps(json.dumps({"rows": many}))),
+        "in an error": lambda: message(id=1, error={"code": -32000, "message": "no", "data": {"rows": many}}),
+    }
+    got = ask(whole(written[place]()), "query_strictly")
+    assert reason(got) == "response.rows", got.text[:600]
+
+
 def test_nothing_is_dropped_by_a_form_that_nobody_approved(ask: Asking) -> None:
     """D10: a contract about undeclared members needs an approved schema."""
     got = ask(whole(answer("ok", structuredContent={"password_hash": "x"})), "profile")

@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -373,6 +374,17 @@ def test_every_answer_is_looked_into(
     assert got.status_code == status, f"{got.text}\n{envoy.process.tail()}"
     assert SECRET not in got.text
     assert outcome(decision_point).treated == ("" if status == 204 else "edited")
+
+
+def test_a_method_that_mcp_has_not_is_refused_or_its_answer_looked_into(envoy: Envoy, server: Scripted) -> None:
+    """Mode call refuses it itself; in mode split the decision point does, and this one lets everything pass."""
+    server.answers["/mcp/x"] = whole(json.dumps({"detail": SECRET}).encode())
+    headers = [header for header in HEADERS if header[0] != "content-type"]
+    ask = partial(httpx.request, url=envoy.url("/mcp/x"), headers=headers, timeout=10, trust_env=False)
+    got = ask("OPTIONS")
+    assert got.status_code == 405 or (got.status_code == 200 and "[[dlp:marker:" in got.text), envoy.process.tail()
+    assert SECRET not in got.text
+    assert ask("HEAD").text == ""
 
 
 def test_an_answer_that_gives_orders_is_told_of_before_it_passes(

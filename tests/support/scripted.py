@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(segment)
             self.wfile.flush()
 
-    do_GET = do_DELETE = do_POST
+    do_GET = do_DELETE = do_OPTIONS = do_POST
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the test looks at what the client sees."""
