@@ -1,13 +1,14 @@
 //! Values that are split over calls: the ends of an argument's last texts and the beginning of this one are scanned
 //! together.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
 use interdict_content::engine::Engine;
 use interdict_content::finding::{Finding, SessionKey};
 use interdict_content::profile::Action;
-use interdict_content::tail::{MOST_PARTS, Tail};
+use interdict_content::tail::{self, Border, MOST_PARTS, Room, Tail};
 use interdict_mcp::json::Value;
 
 use super::session::{MAX_TAILS, Place, Sessions};
@@ -31,32 +32,60 @@ pub(super) fn look(
     (engine, key): (&Engine, &SessionKey),
     sessions: &Sessions,
 ) -> Joined {
-    let mut joined = Joined::default();
-    let mut left = MAX_TAILS;
+    let mut texts = Vec::new();
     let mut path = "/params/arguments".to_owned();
     strings::walk(arguments, &mut path, &mut |path, value| {
-        let text = value.as_str().unwrap_or_default();
         let place = KEYS.hash_one((server, tool, path));
         let before = sessions.tail(key, place).unwrap_or_default();
-        let across = before.across(&text, MOST_PARTS, engine, key);
-        joined.incomplete |= across.incomplete;
-        // Where the text stands in the body as it is, byte for byte, its part of a value does too.
-        let plain = value.raw().len() == text.len() + 2;
-        let inside = value.span().start + 1;
-        joined.findings.extend(across.findings.into_iter().map(|found| {
-            let span =
-                found.span.clone().filter(|_| plain).map(|span| inside + span.start..inside + span.end);
-            // Half a value cannot be turned back.
-            let action = if found.action == Action::Tokenise { Action::Redact } else { found.action };
-            Finding { span, action, path: path.to_owned(), ..found }
-        }));
-        if !text.is_empty() {
-            joined.tails.push((place, before.with(&text, engine.tail())));
-        }
-        left = left.saturating_sub(1);
-        left > 0
+        texts.push(Text {
+            path: path.to_owned(),
+            value,
+            text: value.as_str().unwrap_or_default(),
+            place,
+            before,
+        });
+        texts.len() < MAX_TAILS
     });
+    let mut room = Room::default();
+    room.came(arguments.span().len());
+    let (mut at, mut borders) = (Vec::new(), Vec::new());
+    for text in &texts {
+        if let Some(border) = Border::new(&text.before, &text.text, MOST_PARTS, engine.tail(), &mut room) {
+            at.push(text);
+            borders.push(border);
+        }
+    }
+    tail::read(&mut borders, &mut room, engine, key);
+    let mut joined = Joined::default();
+    for (text, border) in at.into_iter().zip(borders) {
+        joined.incomplete |= border.scan.incomplete;
+        joined.findings.extend(border.scan.findings.into_iter().map(|found| text.part(found)));
+    }
+    let left = texts.iter().filter(|text| !text.text.is_empty());
+    joined.tails = left.map(|text| (text.place, text.before.with(&text.text, engine.tail()))).collect();
     joined
+}
+
+/// A text of a call.
+struct Text<'d> {
+    path: String,
+    value: Value<'d>,
+    text: Cow<'d, str>,
+    place: Place,
+    before: Tail,
+}
+
+impl Text<'_> {
+    /// What is found in it, with its place in the call.
+    fn part(&self, found: Finding) -> Finding {
+        // Where the text stands in the body as it is, byte for byte, its part of a value does too.
+        let plain = self.value.raw().len() == self.text.len() + 2;
+        let inside = self.value.span().start + 1;
+        let span = found.span.filter(|_| plain).map(|span| inside + span.start..inside + span.end);
+        // Half a value cannot be turned back.
+        let action = if found.action == Action::Tokenise { Action::Redact } else { found.action };
+        Finding { span, action, path: self.path.clone(), ..found }
+    }
 }
 
 #[cfg(test)]

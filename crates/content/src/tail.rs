@@ -3,8 +3,9 @@
 //!
 //! What came before the first part must not hide a value: `9`, `4111 1111` and `1111 1111` are no card as one text. So the
 //! earlier texts are remembered as parts, and read from the beginning of each. A part that comes again may be the same
-//! message once more, or the same digits once more; it is read both ways.
+//! message once more, or the same digits once more; it is read both ways. How much is read in all is bounded by [`Room`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -17,6 +18,13 @@ use crate::finding::{Finding, SessionKey};
 pub const MOST_PARTS: usize = 34;
 /// Most times that the same part is remembered in a row.
 const MOST_REPEATS: usize = 6;
+/// Bytes that may be read for each byte that comes, and what is saved of that.
+const PER_BYTE: usize = 16;
+const MOST_SAVED: usize = 64 << 10;
+/// What a reading costs beside its bytes.
+const EACH: usize = 64;
+/// How far from the border a separator is looked for.
+const MOST_GROUPED: usize = 24;
 
 /// The end of the texts that came before. Holds raw text, and never shows it.
 #[derive(Clone, Default)]
@@ -65,23 +73,6 @@ impl Tail {
         Self { text: both.get(keep..).unwrap_or_default().to_owned(), parts }
     }
 
-    /// Values that began in it and go on in `text`, which comes now; their spans are those of the parts in `text`. Reading
-    /// begins at the last `most` parts, and always with all of the tail.
-    #[must_use]
-    pub fn across(&self, text: &str, most: usize, engine: &Engine, key: &SessionKey) -> Scan {
-        let mut scan = Scan::default();
-        if self.text.is_empty() || text.is_empty() {
-            return scan;
-        }
-        let head = text.get(..text.floor_char_boundary(engine.tail())).unwrap_or_default();
-        let reading = Reading { head, now: hash(text), most, engine, key };
-        reading.read(self, &mut scan);
-        if let Some(once) = self.without_repeats(reading.now) {
-            reading.read(&once, &mut scan);
-        }
-        scan
-    }
-
     /// The same, with what came several times in a row only once; `None` if nothing did. `now` is what comes now.
     fn without_repeats(&self, now: u64) -> Option<Self> {
         let first = self.parts.first()?.start;
@@ -101,14 +92,33 @@ impl Tail {
         self.text.get(range).unwrap_or_default()
     }
 
-    /// Where to begin to read. A part that begins with a blank is told from what is before it anyhow.
-    fn starts(&self, most: usize) -> impl Iterator<Item = usize> {
-        let parts = self.parts.iter().skip(self.parts.len().saturating_sub(most));
-        let begins = |start: &usize| {
-            let first = self.text.as_bytes().get(*start);
-            *start > 0 && first.is_some_and(|byte| !byte.is_ascii_whitespace())
-        };
-        std::iter::once(0).chain(parts.map(|part| part.start).filter(begins))
+    /// The same, with what stands between the groups of a number also between the parts and at the end, so that
+    /// `4929 1288` and `4991 2034` are one; `None` where the groups do not say what that is, or something stands there.
+    fn spaced(&self, head: &str) -> Option<Self> {
+        let goes_on = self.text.ends_with(is_of_group) && head.starts_with(is_of_group);
+        let between = separator(head.chars()).or_else(|| separator(self.text.chars().rev()));
+        let between = between.filter(|_| goes_on)?;
+        let first = self.parts.first()?.start;
+        let mut spaced = Self { text: self.slice(0..first).to_owned(), parts: Vec::new() };
+        let ends = self.parts.iter().skip(1).map(|next| next.start).chain([self.text.len()]);
+        for (part, end) in self.parts.iter().zip(ends) {
+            let text = self.slice(part.start..end);
+            if spaced.text.ends_with(is_of_group) && text.starts_with(is_of_group) {
+                spaced.text.push(between);
+            }
+            spaced.parts.push(Part { start: spaced.text.len(), ..*part });
+            spaced.text.push_str(text);
+        }
+        spaced.text.push(between);
+        Some(spaced)
+    }
+
+    /// Where a reading begins; a part that begins with a blank is told from what is before it anyhow.
+    fn start(&self, from: From) -> Option<usize> {
+        let From::Part(back) = from else { return Some(0) };
+        let start = self.parts.get(self.parts.len().checked_sub(back)?)?.start;
+        let first = self.text.as_bytes().get(start);
+        (start > 0 && first.is_some_and(|byte| !byte.is_ascii_whitespace())).then_some(start)
     }
 
     /// Whether everything from `at` on is the text `now`, again and again.
@@ -119,35 +129,146 @@ impl Tail {
     }
 }
 
-/// A text that comes now, to be read behind tails.
-struct Reading<'r> {
-    head: &'r str,
-    now: u64,
-    most: usize,
-    engine: &'r Engine,
-    key: &'r SessionKey,
+/// Of what the groups of numbers consist.
+fn is_of_group(character: char) -> bool {
+    character.is_ascii_digit() || character.is_ascii_uppercase()
 }
 
-impl Reading<'_> {
-    fn read(&self, tail: &Tail, scan: &mut Scan) {
-        for start in tail.starts(self.most).filter(|_| !tail.text.is_empty()) {
-            let before = tail.slice(start..tail.text.len());
-            let border = before.len();
-            let both = self.engine.scan_text(&format!("{before}{}", self.head), self.key);
-            scan.incomplete |= both.incomplete;
-            let is_split = |span: &Range<usize>| {
-                let crosses = span.start < border && border < span.end;
-                crosses && !tail.is_only(start + span.start, self.now)
-            };
-            let mut split = both.findings;
-            split.retain(|found| found.span.as_ref().is_some_and(is_split));
-            if !split.is_empty() {
-                let whole = Whole::of(before, self);
-                let split = split.into_iter().filter(|found| !whole.has_part_of(found));
-                split.for_each(|found| add(found, border, scan));
-            }
+/// What stands behind the first group, before another one.
+fn separator(characters: impl Iterator<Item = char>) -> Option<char> {
+    let mut rest = characters.take(MOST_GROUPED).skip_while(|character| is_of_group(*character));
+    let between = rest.next().filter(|character| !character.is_alphanumeric())?;
+    rest.next().filter(|character| is_of_group(*character)).map(|_| between)
+}
+
+/// How much may be read for joins: so much for each byte that comes, and a little that is saved for short texts. A stream
+/// has no end, so nothing less than a rate bounds it.
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MOST_SAVED)
+    }
+}
+
+impl Room {
+    /// Some bytes came.
+    pub fn came(&mut self, bytes: usize) {
+        let new = bytes.saturating_mul(PER_BYTE);
+        self.0 = self.0.saturating_add(new).min(MOST_SAVED.max(new));
+    }
+
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+/// Where a reading begins.
+#[derive(Clone, Copy)]
+enum From {
+    Start,
+    /// So many parts before the border.
+    Part(usize),
+}
+
+/// A text that comes now, and what it may go on with.
+pub struct Border<'t> {
+    /// What came before, as it is and as it may be meant.
+    tails: Vec<Cow<'t, Tail>>,
+    head: &'t str,
+    now: u64,
+    most: usize,
+    /// Values that began earlier and go on in the text; their spans are those of the parts in it.
+    pub scan: Scan,
+}
+
+impl<'t> Border<'t> {
+    /// `None` where nothing can go on, or there is no room left. Reading begins at the last part and at the beginning of
+    /// the tail, and then at up to `most` parts.
+    #[must_use]
+    pub fn new(tail: &'t Tail, text: &'t str, most: usize, length: usize, room: &mut Room) -> Option<Self> {
+        if tail.text.is_empty() || text.is_empty() || !room.take(tail.text.len() / 8) {
+            return None;
+        }
+        let head = text.get(..text.floor_char_boundary(length)).unwrap_or_default();
+        let now = hash(text);
+        let once = tail.without_repeats(now).filter(|once| !once.text.is_empty());
+        let spaced = once.as_ref().unwrap_or(tail).spaced(head);
+        let tails =
+            [Cow::Borrowed(tail)].into_iter().chain([once, spaced].into_iter().flatten().map(Cow::Owned));
+        Some(Self { tails: tails.collect(), head, now, most, scan: Scan::default() })
+    }
+
+    /// Whether there was room for it.
+    fn read(&mut self, from: From, reader: &mut Reader<'_>) -> bool {
+        if matches!(from, From::Part(back) if back > self.most.max(1)) {
+            return true;
+        }
+        let tails = std::mem::take(&mut self.tails);
+        let all = tails
+            .iter()
+            .all(|tail| tail.start(from).is_none_or(|start| self.read_behind(tail, start, reader)));
+        self.tails = tails;
+        all
+    }
+
+    fn read_behind(&mut self, tail: &Tail, start: usize, reader: &mut Reader<'_>) -> bool {
+        let before = tail.slice(start..tail.text.len());
+        let border = before.len();
+        if !reader.room.take(border + self.head.len() + EACH) {
+            return false;
+        }
+        let both = reader.scan(&format!("{before}{}", self.head));
+        self.scan.incomplete |= both.incomplete;
+        let is_split = |span: &Range<usize>| {
+            let crosses = span.start < border && border < span.end;
+            crosses && !tail.is_only(start + span.start, self.now)
+        };
+        let mut split = both.findings;
+        split.retain(|found| found.span.as_ref().is_some_and(is_split));
+        if !split.is_empty() {
+            reader.room.take(border + self.head.len() + 2 * EACH);
+            let whole = Whole::of(before, self.head, reader);
+            let split = split.into_iter().filter(|found| !whole.has_part_of(found));
+            split.for_each(|found| add(found, border, &mut self.scan));
+        }
+        true
+    }
+}
+
+/// Reads texts behind what came before them, as far as there is room: each from the last part, each from the beginning, and
+/// then from parts further and further back.
+pub fn read(borders: &mut [Border<'_>], room: &mut Room, engine: &Engine, key: &SessionKey) {
+    let mut reader = Reader { engine, key, room };
+    let back = (2..=MOST_PARTS).map(From::Part);
+    for from in [From::Part(1), From::Start].into_iter().chain(back) {
+        if !borders.iter_mut().all(|border| border.read(from, &mut reader)) {
+            return;
         }
     }
+}
+
+struct Reader<'r> {
+    engine: &'r Engine,
+    key: &'r SessionKey,
+    room: &'r mut Room,
+}
+
+impl Reader<'_> {
+    fn scan(&self, text: &str) -> Scan {
+        #[cfg(test)]
+        SCANNED.set(SCANNED.get() + text.len() + EACH);
+        self.engine.scan_text(text, self.key)
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes that were read for joins.
+    pub(crate) static SCANNED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Adds a value, with the span of what is behind the border. One value may be read from several beginnings.
@@ -164,13 +285,13 @@ fn add(found: Finding, border: usize, scan: &mut Scan) {
 struct Whole(Vec<(Arc<str>, Range<usize>)>);
 
 impl Whole {
-    fn of(before: &str, reading: &Reading<'_>) -> Self {
+    fn of(before: &str, head: &str, reader: &Reader<'_>) -> Self {
         let spans = |text: &str, offset: usize| {
-            let found = reading.engine.scan_text(text, reading.key).findings.into_iter();
+            let found = reader.scan(text).findings.into_iter();
             let moved = move |span: Range<usize>| span.start + offset..span.end + offset;
             found.filter_map(move |found| Some((found.class, moved(found.span?)))).collect::<Vec<_>>()
         };
-        Self([spans(before, 0), spans(reading.head, before.len())].concat())
+        Self([spans(before, 0), spans(head, before.len())].concat())
     }
 
     fn has_part_of(&self, found: &Finding) -> bool {

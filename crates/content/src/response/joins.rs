@@ -14,14 +14,12 @@ use super::stage::{HANDED_BACK, is_replaced};
 use crate::engine::{Engine, Scan};
 use crate::finding::{Finding, SessionKey};
 use crate::redact::mark_text;
-use crate::tail::{MOST_PARTS, Tail};
+use crate::tail::{self, Border, MOST_PARTS, Room, Tail};
 
 /// Texts of an event whose ends are kept, beside its last and its longest one.
 const MOST_KEPT: usize = 32;
 /// Texts of an event that are read together with what was kept.
 const MOST_JOINED: usize = 256;
-/// The first of them, for which reading begins at every part of what was kept at their place.
-const MOST_FROM_PARTS: usize = 16;
 
 /// The ends of the texts of earlier events.
 #[derive(Debug)]
@@ -31,6 +29,7 @@ pub(super) struct Tails {
     kept: Vec<(u64, Tail)>,
     /// Places of the last and of the longest text of the last event that had one.
     open: Vec<u64>,
+    room: Room,
 }
 
 /// A text that goes on with something that began earlier.
@@ -54,32 +53,39 @@ impl Join<'_> {
 
 impl Tails {
     pub(super) fn new(length: usize) -> Self {
-        Self { length, kept: Vec::new(), open: Vec::new() }
+        Self { length, kept: Vec::new(), open: Vec::new(), room: Room::default() }
     }
 
     /// Everything in a message that goes on with something earlier.
-    pub(super) fn joins<'d>(&self, message: Value<'d>, engine: &Engine, key: &SessionKey) -> Vec<Join<'d>> {
-        if self.kept.is_empty() {
-            return Vec::new();
-        }
-        let mut joins = Vec::new();
-        for (at, (place, leaf)) in texts(message).into_iter().take(MOST_JOINED).enumerate() {
-            let Some(whole) = leaf.as_str() else { continue };
-            let parts = if at < MOST_FROM_PARTS { MOST_PARTS } else { 0 };
-            let others = self.open.iter().filter(|open| **open != place).map(|open| (*open, 0));
-            for (place, parts) in std::iter::once((place, parts)).chain(others) {
-                let Some(tail) = self.at(place) else { continue };
-                let scan = tail.across(&whole, parts, engine, key);
-                if scan.incomplete || !scan.findings.is_empty() {
-                    joins.push(Join { leaf, whole: whole.clone(), scan });
+    pub(super) fn joins<'d>(
+        &mut self,
+        message: Value<'d>,
+        engine: &Engine,
+        key: &SessionKey,
+    ) -> Vec<Join<'d>> {
+        self.room.came(message.span().len());
+        let texts = texts(message).into_iter().take(MOST_JOINED);
+        let texts: Vec<(u64, Value<'d>, Cow<'d, str>)> =
+            texts.filter_map(|(place, leaf)| Some((place, leaf, leaf.as_str()?))).collect();
+        let (mut at, mut borders) = (Vec::new(), Vec::new());
+        for text in &texts {
+            let others = self.open.iter().filter(|open| **open != text.0).map(|open| (*open, 0));
+            for (place, parts) in std::iter::once((text.0, MOST_PARTS)).chain(others) {
+                let tail = self.kept.iter().find(|(kept, _)| *kept == place).map(|(_, tail)| tail);
+                let border =
+                    tail.and_then(|tail| Border::new(tail, &text.2, parts, self.length, &mut self.room));
+                if let Some(border) = border {
+                    at.push(text);
+                    borders.push(border);
                 }
             }
         }
+        tail::read(&mut borders, &mut self.room, engine, key);
+        let joins = at.into_iter().zip(borders);
+        let joins = joins.filter(|(_, border)| border.scan.incomplete || !border.scan.findings.is_empty());
         joins
-    }
-
-    fn at(&self, place: u64) -> Option<&Tail> {
-        self.kept.iter().find(|(kept, _)| *kept == place).map(|(_, tail)| tail)
+            .map(|((_, leaf, whole), border)| Join { leaf: *leaf, whole: whole.clone(), scan: border.scan })
+            .collect()
     }
 
     /// Keeps the ends of the texts of a message.

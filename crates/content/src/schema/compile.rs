@@ -113,8 +113,8 @@ impl<'d> Compiler<'d> {
             return Ok(*known);
         }
         let place = self.compiled.patterns.len();
-        let regex = pattern::compile(text).filter(|_| place < MAX_PATTERNS);
-        self.compiled.patterns.push(regex.ok_or_else(|| error("schema.pattern", at))?);
+        let program = pattern::compile(text).filter(|_| place < MAX_PATTERNS);
+        self.compiled.patterns.push(program.ok_or_else(|| error("schema.pattern", at))?);
         self.patterns.insert(text.to_owned(), place);
         Ok(place)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use interdict_mcp::json::{Kind, Value};
 
 use super::decimal::Decimal;
-use super::keywords::{Id, Keyword, Out, Types, Unit};
+use super::keywords::{Id, Keyword, Out, Pattern, Types, Unit};
 use super::run::{At, Check, Run};
 use crate::definition::normal;
 
@@ -66,9 +66,23 @@ impl Run<'_> {
         if holds { Ok(()) } else { self.fail(at, keyword) }
     }
 
-    pub(super) fn matches(&mut self, pattern: usize, text: &str) -> Result<bool, super::Violation> {
+    pub(super) fn matches(&mut self, pattern: Pattern, text: &str) -> Result<bool, super::Violation> {
         self.spend(text.len() / 16 + 1)?;
-        Ok(self.schema.patterns.get(pattern).is_some_and(|pattern| pattern.is_match(text)))
+        let Some(program) = self.schema.patterns.get(pattern) else { return Ok(false) };
+        let (mut memory, begun) = match self.memories.remove(&pattern) {
+            Some(memory) => (memory, 0),
+            None => program.memory(),
+        };
+        let (found, learnt) = program.fast(text, &mut memory);
+        self.memories.insert(pattern, memory);
+        self.spend(begun + learnt)?;
+        match found {
+            Some(found) => Ok(found),
+            None => {
+                self.spend(program.slow_steps(text))?;
+                Ok(program.slow(text))
+            }
+        }
     }
 
     fn bound(&mut self, at: &At<'_>, keyword: &'static str, limit: &Decimal, out: Out) -> Check {

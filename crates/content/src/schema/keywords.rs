@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
-
 use super::decimal::{Decimal, Divisor};
+use super::pattern::Program;
 
 /// A subschema, by its place in [`Compiled::schemas`].
 pub(super) type Id = u32;
@@ -14,7 +13,7 @@ pub(super) type Id = u32;
 #[derive(Default)]
 pub(super) struct Compiled {
     pub(super) schemas: Vec<Schema>,
-    pub(super) patterns: Vec<Regex>,
+    pub(super) patterns: Vec<Program>,
     /// Names of members that stand in the schema: these may be said.
     pub(super) names: BTreeSet<String>,
     /// Whether a keyword asks which members and elements were evaluated.

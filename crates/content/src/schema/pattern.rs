@@ -1,24 +1,85 @@
 //! Patterns: ECMA-262 as schemas have it, on the linear engine.
 
-use regex::{Regex, RegexBuilder};
+use std::fmt;
+
+use regex_automata::Input;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::{NFA, WhichCaptures};
+use regex_automata::util::syntax;
 
 /// Most memory of one compiled pattern.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
+/// Memory for what the fast automaton learns of one pattern in one validation.
+const MAX_LEARNT_BYTES: usize = 1 << 19;
+
+/// A compiled pattern. The fast automaton takes about the same time for each byte, and memory for what it learns; where
+/// that does not suffice, the slow one takes time for each byte and each of its states.
+pub(super) struct Program {
+    fast: DFA,
+    slow: PikeVM,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} states", self.slow.get_nfa().states().len())
+    }
+}
+
+/// What the fast automaton learnt of a pattern so far.
+pub(super) struct Memory(Cache);
+
+impl Program {
+    /// What is known at the beginning, and the steps that it took.
+    pub(super) fn memory(&self) -> (Memory, usize) {
+        let cache = self.fast.create_cache();
+        let steps = cache.memory_usage() / 64;
+        (Memory(cache), steps)
+    }
+
+    /// Whether the pattern is in a text, if memory suffices; and the steps that learning took.
+    pub(super) fn fast(&self, text: &str, memory: &mut Memory) -> (Option<bool>, usize) {
+        let before = memory.0.memory_usage();
+        let found = self.fast.try_search_fwd(&mut memory.0, &Input::new(text).earliest(true));
+        let steps = memory.0.memory_usage().saturating_sub(before) / 8;
+        if found.is_err() {
+            memory.0.reset(&self.fast);
+        }
+        (found.ok().map(|found| found.is_some()), steps)
+    }
+
+    /// The steps that [`slow`](Self::slow) takes at most.
+    pub(super) fn slow_steps(&self, text: &str) -> usize {
+        text.len().saturating_mul(self.slow.get_nfa().states().len()) / 32
+    }
+
+    /// Whether the pattern is in a text.
+    pub(super) fn slow(&self, text: &str) -> bool {
+        self.slow.is_match(&mut self.slow.create_cache(), text)
+    }
+}
 
 /// Compiles a pattern so that it means here what it means in ECMA-262. `None` for what the linear engine has no means
 /// for (look-around, back-references), for what the two read differently, and for what is too large.
-pub(super) fn compile(pattern: &str) -> Option<Regex> {
+pub(super) fn compile(pattern: &str) -> Option<Program> {
     if pattern.len() > super::MAX_PATTERN_BYTES {
         return None;
     }
     let translated =
         Translator { rest: pattern.chars().collect::<Vec<_>>().into_iter(), out: String::new() }.run()?;
-    RegexBuilder::new(&translated)
-        .size_limit(MAX_COMPILED_BYTES)
-        .dfa_size_limit(MAX_COMPILED_BYTES / 4)
-        .nest_limit(64)
-        .build()
-        .ok()
+    let limits = NFA::config().nfa_size_limit(Some(MAX_COMPILED_BYTES)).which_captures(WhichCaptures::None);
+    let nfa = NFA::compiler()
+        .configure(limits)
+        .syntax(syntax::Config::new().nest_limit(64))
+        .build(&translated)
+        .ok()?;
+    // It gives up instead of forgetting what it learnt: nobody could say how much it would learn anew.
+    let memory = DFA::config()
+        .cache_capacity(MAX_LEARNT_BYTES)
+        .skip_cache_capacity_check(true)
+        .minimum_cache_clear_count(Some(0));
+    let fast = DFA::builder().configure(memory).build_from_nfa(nfa.clone()).ok()?;
+    Some(Program { fast, slow: PikeVM::new_from_nfa(nfa).ok()? })
 }
 
 const SPACE: &str = r"\t\n\x0B\x0C\r \x{A0}\x{FEFF}\x{2028}\x{2029}\p{Zs}";
@@ -145,7 +206,10 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        compile(pattern).unwrap().is_match(text)
+        let program = compile(pattern).unwrap();
+        let slow = program.slow(text);
+        assert_eq!(program.fast(text, &mut program.memory().0).0, Some(slow), "{pattern}");
+        slow
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! One validation: its budget, where it is, and what it noted on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interdict_mcp::json::Value;
 
 use super::Violation;
-use super::keywords::{Compiled, Id, Schema};
+use super::keywords::{Compiled, Id, Pattern, Schema};
+use super::pattern::Memory;
 
 /// Steps of one validation: about 50 ms at worst.
 const BUDGET: u32 = 1_000_000;
@@ -107,6 +108,7 @@ pub(super) struct Run<'c> {
     /// Whether notes are taken at all.
     pub(super) noting: bool,
     pub(super) notes: Vec<Note>,
+    pub(super) memories: BTreeMap<Pattern, Memory>,
 }
 
 impl<'c> Run<'c> {
@@ -119,6 +121,7 @@ impl<'c> Run<'c> {
             lenient: false,
             noting: schema.unevaluated,
             notes: Vec::new(),
+            memories: BTreeMap::new(),
         }
     }
 

@@ -19,7 +19,11 @@ fn engine() -> Engine {
 fn found(texts: &[&str]) -> Vec<(usize, String, String)> {
     let (engine, mut tail, mut told) = (engine(), Tail::default(), Vec::new());
     for (at, text) in texts.iter().enumerate() {
-        let scan = tail.across(text, MOST_PARTS, &engine, &KEY);
+        let mut room = Room::default();
+        let border = Border::new(&tail, text, MOST_PARTS, engine.tail(), &mut room);
+        let mut borders: Vec<_> = border.into_iter().collect();
+        read(&mut borders, &mut room, &engine, &KEY);
+        let scan = borders.pop().map(|border| border.scan).unwrap_or_default();
         assert!(!scan.incomplete);
         for finding in scan.findings {
             told.push((at, finding.class.to_string(), text.get(finding.span.unwrap()).unwrap().to_owned()));
@@ -88,6 +92,51 @@ fn what_is_whole_in_one_text_is_not_split() {
     assert_eq!(found(&["me@example.org", "of 7", "me@example.org", "you@example.org"]), []);
     assert_eq!(found(&["see chapter", "12 of", "2024", "please"]), []);
     assert_eq!(found(&[&format!("it is {CARD}"), "5", "6"]), []);
+}
+
+/// Attack: a number in groups that is cut between two of them.
+#[test]
+fn a_value_cut_where_a_separator_was_is_found() {
+    for texts in [
+        &["4929 1288", "4991 2034"][..],
+        &["4929-1288", "4991-2034"],
+        &["4929", "1288 4991 2034"],
+        &["4929 1288 4991", "2034"],
+        &["9", "4929 1288", "4991", "2034"],
+        &["card 4929 1288", "4991 2034 ok"],
+        &["4929", "1288 4991", "2034"],
+    ] {
+        let last = texts.len() - 1;
+        let part = texts[last].trim_end_matches(" ok").to_owned();
+        assert_eq!(found(texts), [(last, "pan".to_owned(), part)], "{texts:?}");
+    }
+    assert_eq!(found(&["NL91 ABNA", "0417 1643 00"]).len(), 1);
+    assert_eq!(found(&["row 12", "13 of 2026-11-21", "08:15 UTC", "4 5"]), []);
+}
+
+/// Attack: streams and calls of many short texts, each of which could begin at many places.
+#[test]
+fn what_is_read_for_joins_is_bounded_by_what_comes() {
+    let engine = engine();
+    let (mut room, mut came) = (Room::default(), 0);
+    let mut tails = vec![Tail::default(); 16];
+    SCANNED.set(0);
+    for event in 0..300 {
+        let texts: Vec<String> = (0..16).map(|at| format!("41 11 {}", (event * 7 + at) % 10)).collect();
+        let bytes = texts.iter().map(String::len).sum();
+        room.came(bytes);
+        came += bytes;
+        let borders = tails.iter().zip(&texts);
+        let mut borders: Vec<_> = borders
+            .filter_map(|(tail, text)| Border::new(tail, text, MOST_PARTS, engine.tail(), &mut room))
+            .collect();
+        read(&mut borders, &mut room, &engine, &KEY);
+        tails = tails.iter().zip(&texts).map(|(tail, text)| tail.with(text, engine.tail())).collect();
+    }
+    let most = 2 * MOST_SAVED + PER_BYTE * came;
+    assert!(SCANNED.get() <= most, "{} of {most}", SCANNED.get());
+    // A text alone, like those of a model that speaks, is read from everywhere.
+    assert!(SCANNED.get() > MOST_SAVED);
 }
 
 #[test]

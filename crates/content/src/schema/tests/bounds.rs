@@ -97,6 +97,27 @@ fn patterns_that_cannot_run_in_linear_time_or_bounded_memory_are_refused() {
     assert_eq!(code(&json!({"allOf": vec![json!({"pattern": "^a"}); 500]})), "fine");
 }
 
+/// Attack: a pattern with so many states that each byte of a text costs thousands of steps.
+#[test]
+fn a_pattern_costs_what_it_takes_for_a_text() {
+    let validator = |pattern| Validator::new(&json!({"items": {"pattern": pattern}}).to_string()).unwrap();
+    let mut seed = 1_u32;
+    let letters = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if seed >> 31 == 0 { 'a' } else { 'b' }
+    });
+    let mixed = json!([letters.take(20_000).collect::<String>()]).to_string();
+    assert_eq!(verdict(&validator(".{400}b.{100}c"), &mixed), "budget");
+    assert_eq!(verdict(&validator("^[a-z]*$"), &mixed), "fine");
+    // What repeats itself is soon learnt.
+    let same = json!(["abcab ".repeat(20_000)]).to_string();
+    assert_eq!(verdict(&validator(".{400}b.{100}c"), &same), "pattern /0");
+    let rows = json!((0..1000).map(|row| format!("a text of an honest row {row}")).collect::<Vec<_>>());
+    for pattern in ["^.{1,255}$", r"^[\w .-]{3,64}$", r"^(\w{1,60}\s?){1,40}$", r"^\p{L}[\p{L}\d ]+$"] {
+        assert_eq!(verdict(&validator(pattern), &rows.to_string()), "fine", "{pattern}");
+    }
+}
+
 #[test]
 fn a_schema_that_applies_itself_to_the_same_value_is_refused() {
     assert_eq!(code(&json!({"$ref": "#"})), "schema.cycle");
