@@ -96,8 +96,10 @@ class Market:
 
     def approve(self, name: str, kind: str = "tool") -> None:
         """What a person does who has read the review."""
-        digest = self.wait_review(name, kind)["seen"]["digest"]
+        reviewed = self.wait_review(name, kind)
+        digest = reviewed["seen"]["digest"]
         which = ["--kind", kind, *(["--name", name] if name else [])]
+        which += ["--image", reviewed["image"]] if "image" in reviewed else []
         self.command("pins", "approve", "--server", self.name, *which, "--digest", digest, "--by", "pat")
 
     def pin(self, *tools: dict[str, Any], page: int = 0) -> None:

@@ -1,7 +1,7 @@
 //! Reading and answering approvals.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -91,26 +91,26 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(state): State<AdminState>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<View>, AdminError> {
-    let found = state.store.get(&id, state.clock.now()).await?;
+    let found = state.store.get(&id?.0, state.clock.now()).await?;
     view(found.ok_or(crate::store::StoreError::NotFound)?).map(Json)
 }
 
 pub(super) async fn approve(
     State(state): State<AdminState>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     body: Result<Json<AnswerBody>, JsonRejection>,
 ) -> Result<Json<View>, AdminError> {
-    answer(&state, &id, HumanAnswer::Approve, body?.0).await
+    answer(&state, &id?.0, HumanAnswer::Approve, body?.0).await
 }
 
 pub(super) async fn deny(
     State(state): State<AdminState>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     body: Result<Json<AnswerBody>, JsonRejection>,
 ) -> Result<Json<View>, AdminError> {
-    answer(&state, &id, HumanAnswer::Deny, body?.0).await
+    answer(&state, &id?.0, HumanAnswer::Deny, body?.0).await
 }
 
 /// The name of the person who answers: there, short, and visible as it is.

@@ -1,7 +1,7 @@
 //! Errors of the admin API: a status, a stable code and a sentence, as JSON.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -78,5 +78,11 @@ impl From<JsonRejection> for AdminError {
 impl From<QueryRejection> for AdminError {
     fn from(rejection: QueryRejection) -> Self {
         Self::new(rejection.status(), "admin.bad_query", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for AdminError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), "admin.bad_path", rejection.body_text())
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct AnswerBody {
     name: String,
     /// Of the definition that was read; a revocation needs none.
     digest: Option<String>,
+    /// What stood behind the server then, where the registry says so.
+    image: Option<String>,
     by: String,
 }
 
@@ -62,6 +64,9 @@ pub(super) struct View {
     name: String,
     state: PinState,
     first_seen: Timestamp,
+    /// In a review: what stands behind the server now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approved: Option<Approved>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +132,7 @@ fn view(entry: Entry, whole: bool) -> View {
         name: entry.key.name,
         state: entry.state,
         first_seen: entry.first_seen,
+        image: None,
         approved: entry.pin.map(|pin| Approved {
             digest: pin.digest,
             by: pin.by,
@@ -217,8 +223,8 @@ pub(super) async fn review(
     let plain = found.iter().filter(|entry| pins.is_plain(entry));
     let all = is_whole_server.then(|| pins.digest_of_all(plain));
     let with_suspicions = |entry: Entry| {
-        let suspicions = Some(pins.suspicions(&entry));
-        View { suspicions, ..view(entry, true) }
+        let (suspicions, image) = (Some(pins.suspicions(&entry)), pins.image_of(&entry.key.server));
+        View { suspicions, image, ..view(entry, true) }
     };
     Ok(Json(Page { pins: found.into_iter().map(with_suspicions).collect(), more, all, server }))
 }
@@ -238,6 +244,21 @@ fn changed(server: &str, which: &str, now: &str, given: &str) -> AdminError {
          review --server {server}{which}`, and approve the digest that this prints"
     );
     AdminError::new(StatusCode::CONFLICT, PinError::Changed.code(), message)
+}
+
+/// What stands behind the server instead of what was named.
+fn replaced(key: &Key, now: Option<String>) -> AdminError {
+    let now = match now {
+        Some(image) => format!("{image} stands behind this server now; an approval has to name it (--image)"),
+        None => "this server has no `image_digest`; an approval cannot name one".to_owned(),
+    };
+    let message = format!(
+        "{now}: nothing was approved; review it again with `interdict pins review --server {}{}`, and approve what this \
+         prints",
+        key.server,
+        options(key)
+    );
+    AdminError::new(StatusCode::CONFLICT, PinError::Replaced.code(), message)
 }
 
 /// The options that name a definition; none where the name, which is the server's word, does not belong on a command line.
@@ -263,13 +284,14 @@ pub(super) async fn approve(
         return Err(AdminError::new(StatusCode::BAD_REQUEST, "pin.digest_required", words));
     };
     let entry = named(&state, &body).await?;
-    let approved =
-        pins.approve(&entry.key, digest, by).await.map_err(|error| match (error, entry.waits_for()) {
-            (AnswerError::Pin(PinError::Changed), Some(now)) => {
-                changed(&entry.key.server, &options(&entry.key), now, digest)
-            }
-            (error, _) => error.into(),
-        })?;
+    let approved = pins.approve(&entry.key, digest, body.image.as_deref(), by).await;
+    let approved = approved.map_err(|error| match (error, entry.waits_for()) {
+        (AnswerError::Pin(PinError::Changed), Some(now)) => {
+            changed(&entry.key.server, &options(&entry.key), now, digest)
+        }
+        (AnswerError::Pin(PinError::Replaced), _) => replaced(&entry.key, pins.image_of(&entry.key.server)),
+        (error, _) => error.into(),
+    })?;
     Ok(Json(view(approved, false)))
 }
 
@@ -300,6 +322,8 @@ pub(super) async fn approve_all(
     if plain.is_empty() {
         return Err(PinError::Settled.into());
     }
+    // Before the digest, which is of it too: what is replaced from here on is refused below.
+    let image = pins.image_of(&body.server);
     let now = pins.digest_of_all(plain.iter());
     if now != body.digest {
         return Err(changed(&body.server, "", &now, &body.digest));
@@ -307,7 +331,7 @@ pub(super) async fn approve_all(
     let mut approved = Vec::new();
     for entry in plain {
         let Some(digest) = entry.waits_for() else { continue };
-        let entry = pins.approve(&entry.key, digest, by).await?;
+        let entry = pins.approve(&entry.key, digest, image.as_deref(), by).await?;
         approved.push(view(entry, false));
     }
     Ok(Json(Page { pins: approved, more, all: None, server: None }))
@@ -317,7 +341,7 @@ impl From<PinError> for AdminError {
     fn from(error: PinError) -> Self {
         let status = match &error {
             PinError::NotFound | PinError::QuarantineNotFound => StatusCode::NOT_FOUND,
-            PinError::Changed | PinError::Settled => StatusCode::CONFLICT,
+            PinError::Changed | PinError::Replaced | PinError::Settled => StatusCode::CONFLICT,
             PinError::Unread | PinError::NoName => StatusCode::UNPROCESSABLE_ENTITY,
             PinError::Unavailable(reason) => {
                 tracing::error!(reason, "the pin store failed");

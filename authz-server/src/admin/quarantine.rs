@@ -1,7 +1,7 @@
 //! Texts that were replaced by a handle, for a reviewer.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,9 +83,9 @@ pub(super) async fn list(
 /// One text, whole.
 pub(super) async fn show(
     State(state): State<AdminState>,
-    Path(handle): Path<String>,
+    handle: Result<Path<String>, PathRejection>,
 ) -> Result<Json<View>, AdminError> {
-    let text = state.pins()?.quarantined_text(&handle).await?;
+    let text = state.pins()?.quarantined_text(&handle?.0).await?;
     tracing::info!(handle = %text.handle, server = %text.server, "a quarantined text was shown");
     Ok(Json(view(text, true)))
 }

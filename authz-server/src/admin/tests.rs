@@ -225,3 +225,12 @@ async fn the_bundle_in_force_is_told() {
     assert_eq!(answer["digest"].as_str().unwrap().len(), 64);
     assert_eq!(answer["refused"], Value::Null);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_is_no_text_is_refused_like_everything_else() {
+    let office = Office::open().await;
+    for path in ["/v1/approvals/%ff", "/v1/quarantine/%ff"] {
+        let (status, answer) = office.get(path).await;
+        assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "admin.bad_path"), "{path}");
+    }
+}

@@ -13,6 +13,8 @@ use crate::admin::AdminToken;
 const ADDRESS: &str = "http://127.0.0.1:9192";
 /// Above these options in every help text.
 const HEADING: &str = "Admin API";
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Where the address may stand instead of the command line.
 const ADDRESS_VARIABLE: &str = "INTERDICT_ADMIN_URL";
 
@@ -92,7 +94,7 @@ impl AdminArgs {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(15))
+            .timeout(PATIENCE)
             .build()
             .map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
         let request = match call {
@@ -126,6 +128,14 @@ impl AdminArgs {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        if error.is_timeout() && !error.is_connect() {
+            return Failure::failed(format!(
+                "the admin API at {} did not answer within {} seconds; an answer that was being given may still take \
+                 effect: look with `interdict pins list` or `interdict approvals list` before you give it again",
+                self.admin,
+                PATIENCE.as_secs()
+            ));
+        }
         Failure::failed(format!(
             "the admin API at {} cannot be reached: {}; {}. Is `interdict serve` running, and is this its \
              `listen.admin.address`? Name another address with --admin URL or {ADDRESS_VARIABLE}=URL",

@@ -24,6 +24,7 @@ mod serve;
 mod token;
 mod witness;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -140,13 +141,26 @@ impl From<ConfigError> for Failure {
 
 /// Reads the command line and does it.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => usage(&error, std::env::args_os()).exit(),
+    };
     match dispatch(cli.command) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("interdict: {}", plain::text(&failure.message));
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// What is said of a command line that cannot be read. It repeats what was typed, or pasted from elsewhere: it is read once
+/// more with that written out, and fails in the same way.
+fn usage(error: &clap::Error, given: impl Iterator<Item = OsString>) -> clap::Error {
+    let given: Vec<_> = given.map(|word| plain::line(&word.to_string_lossy())).collect();
+    match Cli::try_parse_from(given) {
+        Err(plain) => plain,
+        Ok(_) => clap::Error::new(error.kind()).with_cmd(&<Cli as clap::CommandFactory>::command()),
     }
 }
 

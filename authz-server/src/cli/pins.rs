@@ -20,7 +20,8 @@ Examples:
   interdict pins approve --server files --kind prompt --name summarise --digest 02bd… --by ana@example.com
   interdict pins revoke --server files --tool write_file --by ana@example.com
 
-`review` prints the digest that `approve` needs: what changed since then is not approved. `--all` takes the digest at the end of a
+`review` prints the digest that `approve` needs, and the --image where the server has an `image_digest`: what changed since
+then is not approved. `--all` takes the digest at the end of a
 review of the whole server, and leaves out what is suspicious: that is approved one by one. --tool NAME is short for
 --kind tool --name NAME; the other kinds are prompt, template (of resources) and instructions, which have no name.
 
@@ -69,6 +70,9 @@ enum PinsCommand {
         /// The digest that the review printed, all 64 digits.
         #[arg(long, value_parser = parse_digest)]
         digest: String,
+        /// What stood behind the server in that review, where it printed that; the digest for --all is of it already.
+        #[arg(long, conflicts_with = "all")]
+        image: Option<String>,
         /// Who approves.
         #[arg(long)]
         by: String,
@@ -179,10 +183,11 @@ impl PinsCommand {
                 let body = serde_json::json!({ "server": server, "digest": digest, "by": by });
                 (vec!["pins", "approve-all"], Call::Post(body))
             }
-            Self::Approve { server, which, digest, by, .. } => {
+            Self::Approve { server, which, digest, image, by, .. } => {
                 let mut body = which.body(server, by)?;
                 if let Some(body) = body.as_object_mut() {
                     body.insert("digest".to_owned(), digest.as_str().into());
+                    body.extend(image.iter().map(|image| ("image".to_owned(), image.as_str().into())));
                 }
                 (vec!["pins", "approve"], Call::Post(body))
             }

@@ -225,6 +225,9 @@ pub enum PinError {
     /// What waits now is not what was shown.
     #[error("the definition is not the one with this digest any more; review it again")]
     Changed,
+    /// What stands behind the server is not what it was when the definition was reviewed.
+    #[error("what stands behind the server is not what was reviewed; look at it, and review again")]
+    Replaced,
     /// No text is known under this handle.
     #[error("no text is kept under this handle")]
     QuarantineNotFound,
@@ -249,7 +252,7 @@ impl PinError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "pin.not_found",
-            Self::Changed => "pin.changed",
+            Self::Changed | Self::Replaced => "pin.changed",
             Self::QuarantineNotFound => "quarantine.not_found",
             Self::Unread => "pin.unread",
             Self::NoName => "pin.no_name",

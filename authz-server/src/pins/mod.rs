@@ -7,6 +7,7 @@
 
 mod checks;
 mod entry;
+mod inbox;
 mod mask;
 mod people;
 mod reports;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 pub use self::entry::{
     Answered, Entry, Event, FIRST_USE, Happened, Key, Pin, PinError, PinState, SeenAs, Sighting, Trust,
 };
+use self::inbox::Asked;
 use self::mask::Mask;
 pub use self::people::{AnswerError, Suspicion};
 pub use self::reports::kind_of;
@@ -42,7 +44,7 @@ use self::snapshot::Snapshot;
 use self::turn::Turns;
 pub use self::vault::QuarantinedText;
 pub(crate) use self::vault::{KEY as QUARANTINE_KEY, Vault};
-use self::worker::{Job, Worker};
+use self::worker::Worker;
 use crate::audit::Recorder;
 use crate::clock::Clock;
 use crate::telemetry::metrics::Metrics;
@@ -58,7 +60,7 @@ pub(crate) const REPORT_TAKES: Duration = Duration::from_secs(1);
 pub struct Pins {
     snapshot: Arc<ArcSwap<Snapshot>>,
     changed: watch::Receiver<u64>,
-    jobs: Sender<Job>,
+    jobs: Sender<Asked>,
     bundle: Arc<ArcSwap<Bundle>>,
     recorder: Option<Arc<dyn Recorder>>,
     clock: Arc<dyn Clock>,
@@ -278,7 +280,7 @@ impl Pins {
     }
 
     /// What stands behind a server, by the bundle in force.
-    fn image_of(&self, server: &str) -> Option<String> {
+    pub fn image_of(&self, server: &str) -> Option<String> {
         self.bundle.load().registry().server(server)?.image_digest.clone()
     }
 

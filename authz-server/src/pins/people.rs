@@ -49,7 +49,7 @@ impl Pins {
         name: Option<String>,
     ) -> Result<Vec<Entry>, PinError> {
         let query = Query { server, kind, state, name };
-        self.run(move |file| Ok((file.entries(&query)?, false, Vec::new()))).await
+        self.run(move |file| Ok((file.entries(&query)?, None))).await
     }
 
     /// The entry of this server, kind and name. Ids of servers are unique in a bundle; of one that changed its tenant,
@@ -68,14 +68,24 @@ impl Pins {
         self.bundle.load().registry().server(server).map(|server| server.tenant.clone())
     }
 
-    /// Approves the definition with this digest. Recorded first, then given effect.
+    /// Approves the definition with this digest, as it was reviewed with this image behind its server. Recorded first, then
+    /// given effect.
     ///
     /// # Errors
-    /// When it is not what waits any more, or cannot be recorded.
-    pub async fn approve(&self, key: &Key, digest: &str, by: &str) -> Result<Entry, AnswerError> {
+    /// When one of them is not what waits any more, or it cannot be recorded.
+    pub async fn approve(
+        &self,
+        key: &Key,
+        digest: &str,
+        image: Option<&str>,
+        by: &str,
+    ) -> Result<Entry, AnswerError> {
         let (digest, name, at) = (digest.to_owned(), by.to_owned(), self.clock.now());
         let entry = self.one(key).await?;
-        let image = self.image_of(&key.server);
+        let image = image.map(str::to_owned);
+        if image != self.image_of(&key.server) {
+            return Err(PinError::Replaced.into());
+        }
         let happened = Happened { image: image.clone(), ..entry.approval(&digest, by)? };
         self.answer(happened, move |entry| entry.approve(&digest, image.as_deref(), &name, at)).await
     }
@@ -134,7 +144,7 @@ impl Pins {
 
     async fn one(&self, key: &Key) -> Result<Entry, PinError> {
         let key = key.clone();
-        self.run(move |file| Ok((file.entry(&key)?, false, Vec::new()))).await
+        self.run(move |file| Ok((file.entry(&key)?, None))).await
     }
 
     /// A person's answer opens the way for calls, so it is on record before it holds.
@@ -149,7 +159,8 @@ impl Pins {
             recorder.append(crate::audit::NewEntry { at_once: true, ..entry }).await?;
         }
         let key = happened.key.clone();
-        let changed = self.run(move |file| Ok((file.change(&key, change)?.0, true, Vec::new()))).await;
+        let place = (key.tenant.clone(), key.server.clone());
+        let changed = self.run(move |file| Ok((file.change(&key, change)?.0, Some(place)))).await;
         if changed.is_err()
             && let Some(recorder) = &self.recorder
             && let Some(entry) = pin_entry(&Happened { event: Event::NotApplied, ..happened })

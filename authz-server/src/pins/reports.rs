@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::checks::DEFINITION;
 use super::entry::STAND_IN;
+use super::inbox::Asker;
 use super::mask::Mask;
 use super::worker::Done;
 use super::{Key, Pins, SeenAs, Sighting, Trust};
-use crate::store::pins::{Kept, Limits};
+use crate::store::pins::{Kept, Limits, Noted};
 
 /// What is kept of one server: more would be somebody filling the disk with names.
 pub(super) const LIMITS: Limits = Limits { entries: 2_000, bytes: 32 << 20 };
@@ -39,9 +40,9 @@ impl Pins {
         let Some(turn) = self.turns.take(&place) else { return };
         let seen: Vec<_> = seen.iter().take(outcome::MAX_SEEN).cloned().collect();
         let (pins, now) = (self.clone(), self.clock.now());
-        self.submit(move |file| {
+        self.submit(Asker::Report(place.clone()), move |file| {
             let _turn = turn;
-            let mut done = Done { told: Vec::new(), changed: false, then: Box::new(|| {}) };
+            let mut done = Done::nothing();
             let mask = pins.mask(&place.1);
             let sightings: Vec<_> =
                 seen.iter().filter_map(|seen| sighting(&place, seen, now, &mask)).collect();
@@ -54,7 +55,7 @@ impl Pins {
                 false => trust.clone(),
             };
             match file.see(sightings, LIMITS, trust) {
-                Ok((told, full)) => {
+                Ok(Noted { told, full, is_changed }) => {
                     if full > 0 {
                         tracing::warn!(
                             code = "pin.full",
@@ -63,7 +64,8 @@ impl Pins {
                             "definitions are not kept: there are too many of this server; they stay hidden"
                         );
                     }
-                    (done.changed, done.told) = (true, told);
+                    done.changed = is_changed.then(|| place.clone());
+                    done.told = told;
                 }
                 Err(error) => {
                     tracing::error!(code = error.code(), %error, server, "sightings could not be kept");
@@ -94,12 +96,12 @@ impl Pins {
         if sealed.is_empty() {
             return;
         }
-        self.submit(move |file| {
+        self.submit(Asker::Report((tenant.to_owned(), server.to_owned())), move |file| {
             let before = now.saturating_sub(KEEP_TEXTS).unwrap_or(Timestamp::MIN);
             if let Err(error) = file.keep(&sealed, before, MOST_TEXTS) {
                 tracing::error!(code = error.code(), %error, "quarantined texts could not be kept");
             }
-            Done { told: Vec::new(), changed: false, then: Box::new(|| {}) }
+            Done::nothing()
         });
     }
 }

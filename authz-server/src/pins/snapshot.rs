@@ -1,26 +1,23 @@
 //! The pins as decisions see them: in memory, of one moment, never waited for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use interdict_content::definition::{EntryKind, skeleton};
 use interdict_content::rules::ListRules;
 
 use super::checks::Checks;
+use super::turn::Place;
 use super::{Entry, Key, PinState};
 
 /// A digest that no definition has: what is under it is hidden.
 const NEVER: &str = "";
 
 /// All pins of a moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Snapshot {
     /// By tenant and server.
-    servers: HashMap<(String, String), Arc<ServerPins>>,
-    /// What the names of approved tools look like, by tenant: the names behind each look.
-    looks: HashMap<String, HashMap<String, BTreeSet<(String, String)>>>,
-    /// Entries that wait for a person.
-    pub(super) waiting: usize,
+    servers: HashMap<Place, Arc<ServerPins>>,
 }
 
 /// The pins of one server.
@@ -32,6 +29,12 @@ pub(super) struct ServerPins {
     rules: ListRules,
     /// Names of tools that are in force.
     names: BTreeSet<String>,
+    /// What the names of approved tools look like: the names behind each look.
+    looks: HashMap<String, BTreeSet<String>>,
+    /// Approved digests whose definitions were decrypted, which is what shows that a row is whole and of its place.
+    opened: HashSet<(EntryKind, String, String)>,
+    /// Entries that wait for a person.
+    waiting: usize,
 }
 
 /// What is known of a name.
@@ -64,21 +67,32 @@ impl Known {
 impl Snapshot {
     /// Of all entries. What was compiled for `before` and is still approved stays compiled.
     pub(super) fn new(entries: &[Entry], before: &Self) -> Self {
-        let mut servers: HashMap<(String, String), ServerPins> = HashMap::new();
-        let mut snapshot = Self::default();
+        let mut servers: HashMap<Place, ServerPins> = HashMap::new();
         for entry in entries {
             let place = (entry.key.tenant.clone(), entry.key.server.clone());
             let old = before.servers.get(&place);
             servers.entry(place).or_default().add(entry, old.map(Arc::as_ref));
-            snapshot.waiting += usize::from(entry.waits_for().is_some());
-            if entry.key.kind == EntryKind::Tool && entry.pin.is_some() {
-                let looks = snapshot.looks.entry(entry.key.tenant.clone()).or_default();
-                let place = (entry.key.server.clone(), entry.key.name.clone());
-                looks.entry(skeleton(&entry.key.name)).or_default().insert(place);
-            }
         }
-        snapshot.servers = servers.into_iter().map(|(place, pins)| (place, Arc::new(pins))).collect();
-        snapshot
+        Self { servers: servers.into_iter().map(|(place, pins)| (place, Arc::new(pins))).collect() }
+    }
+
+    /// These are the entries of one server now; of the others nothing changes.
+    pub(super) fn replace(&mut self, place: Place, entries: &[Entry]) {
+        let mut pins = ServerPins::default();
+        let before = self.servers.get(&place).map(Arc::as_ref);
+        entries.iter().for_each(|entry| pins.add(entry, before));
+        self.servers.insert(place, Arc::new(pins));
+    }
+
+    /// Whether what is approved under this digest was read before, so that nobody needs its text again.
+    pub(super) fn has(&self, key: &Key, digest: &str) -> bool {
+        let read = (key.kind, key.name.clone(), digest.to_owned());
+        self.server(&key.tenant, &key.server).is_some_and(|pins| pins.opened.contains(&read))
+    }
+
+    /// Entries that wait for a person.
+    pub(super) fn waiting(&self) -> usize {
+        self.servers.values().map(|pins| pins.waiting).sum()
     }
 
     pub(super) fn server(&self, tenant: &str, server: &str) -> Option<&Arc<ServerPins>> {
@@ -88,9 +102,11 @@ impl Snapshot {
     /// Whether a tool's name looks like the other name of an approved tool, whichever server it is of: the pages of a list
     /// are not compared with each other before.
     pub(super) fn looks_like_another(&self, key: &Key) -> bool {
-        let looks = self.looks.get(&key.tenant).and_then(|looks| looks.get(&skeleton(&key.name)));
-        let other = |(_, name): &(String, String)| *name != key.name;
-        looks.is_some_and(|places| places.iter().any(other))
+        let look = skeleton(&key.name);
+        let mut looks = self.servers.iter().filter(|((tenant, _), _)| *tenant == key.tenant);
+        looks.any(|(_, pins)| {
+            pins.looks.get(&look).is_some_and(|names| names.iter().any(|name| *name != key.name))
+        })
     }
 
     /// Names of tools of the tenant's other servers.
@@ -108,6 +124,13 @@ impl ServerPins {
         // was refused must not be trusted on first use.
         let is_told = entry.pin.is_some() || entry.state == PinState::Revoked;
         let name = entry.key.name.clone();
+        self.waiting += usize::from(entry.waits_for().is_some());
+        if let Some(pin) = &entry.pin {
+            self.opened.insert((entry.key.kind, name.clone(), pin.digest.clone()));
+            if entry.key.kind == EntryKind::Tool {
+                self.looks.entry(skeleton(&name)).or_default().insert(name.clone());
+            }
+        }
         match entry.key.kind {
             EntryKind::Tool => {
                 let known = Known::new(entry, checks(entry, before));

@@ -12,6 +12,7 @@ use crate::record::memory::MemoryLog;
 
 mod approving;
 mod bounds;
+mod busy;
 mod stale;
 mod values;
 
@@ -99,14 +100,9 @@ fn seen(name: &str, definition: &str, state: SeenAs) -> outcome::Seen {
     }
 }
 
-/// Waits until everything that was submitted is done.
-async fn settled(pins: &Pins) {
-    pins.entries(None, None, None, None).await.unwrap();
-}
-
 async fn saw(pins: &Pins, server: &str, seen: &[outcome::Seen]) {
     pins.saw("acme", server, seen);
-    settled(pins).await;
+    pins.settled("acme", server).await;
 }
 
 fn check(pins: &Pins, server: &Server, tool: &str, arguments: &str) -> Result<(), PinRefusal> {
@@ -150,7 +146,7 @@ async fn first_use_approves_nothing_that_looks_like_something_else_or_reads_like
     let mail = tool("send_mail", "Sends.");
     saw(&pins, "mail", &[seen("send_mail", &mail, SeenAs::New)]).await;
     let key = pins.find("mail", EntryKind::Tool, "send_mail").await.unwrap().key;
-    pins.approve(&key, &digest_text(&mail), "ana").await.unwrap();
+    pins.approve(&key, &digest_text(&mail), None, "ana").await.unwrap();
     let news = [
         seen("read", &tool("read", "x"), SeenAs::ShownNew),
         seen("reaď", &tool("reaď", "x"), SeenAs::Confusable),
@@ -177,7 +173,7 @@ async fn arguments_are_held_against_the_approved_schema_and_their_values_are_not
         saw(&pins, server, &[seen("read", &definition, SeenAs::ShownNew)]).await;
         if server == "mail" {
             let key = pins.find(server, EntryKind::Tool, "read").await.unwrap().key;
-            pins.approve(&key, &digest_text(&definition), "ana").await.unwrap();
+            pins.approve(&key, &digest_text(&definition), None, "ana").await.unwrap();
         }
     }
     let (strict, lenient) = (world.server("files"), world.server("mail"));

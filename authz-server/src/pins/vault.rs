@@ -57,7 +57,7 @@ impl std::fmt::Debug for Vault {
 
 impl Vault {
     /// With the key beside this file, which is made when there is none.
-    pub(super) fn open(database: &Path) -> Result<Self, PinError> {
+    pub(crate) fn open(database: &Path) -> Result<Self, PinError> {
         let key = crate::server::key_beside(database, KEY)
             .map_err(|error| PinError::Unavailable(error.to_string()))?;
         let marks = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), b"interdict/marks/1");
@@ -130,7 +130,7 @@ impl Pins {
         server: Option<String>,
         most: u64,
     ) -> Result<Vec<QuarantinedText>, PinError> {
-        let kept = self.run(move |file| Ok((file.kept(server.as_deref(), most)?, false, Vec::new()))).await?;
+        let kept = self.run(move |file| Ok((file.kept(server.as_deref(), most)?, None))).await?;
         Ok(kept.into_iter().map(shown).collect())
     }
 
@@ -140,7 +140,7 @@ impl Pins {
     /// [`PinError::QuarantineNotFound`], and when the database cannot be read.
     pub async fn quarantined_text(&self, handle: &str) -> Result<QuarantinedText, PinError> {
         let handle = handle.to_owned();
-        let kept = self.run(move |file| Ok((file.kept_text(&handle)?, false, Vec::new()))).await?;
+        let kept = self.run(move |file| Ok((file.kept_text(&handle)?, None))).await?;
         let KeptText { about, sealed } = kept.ok_or(PinError::QuarantineNotFound)?;
         let original = self.vault.unseal(&place(&about), sealed)?;
         Ok(QuarantinedText { original, ..shown(about) })

@@ -13,7 +13,8 @@ use crate::audit::Layout;
 use crate::bundle::{BundleKeeper, Opening};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::pins;
+use crate::pins::{self, PinError};
+use crate::store::pins::PinFile;
 use crate::store::{Database, DryStore, Found};
 use crate::telemetry::metrics::Metrics;
 use crate::totals;
@@ -164,15 +165,23 @@ fn files(config: &Config) -> Vec<Part> {
     parts
 }
 
-/// What is sealed in the database of pins can be read with its own key only.
+/// What is sealed in the database of pins can be read with its own key only; a start reads every definition.
 fn quarantine_key(key: &Path, database: &Path) -> Result<String, String> {
-    if database.exists() && !key.exists() {
-        let (key, database) = (key.display(), database.display());
-        return Ok(format!(
-            "{key}: not there, but {database} is: what was sealed into it cannot be read with a new key"
-        ));
+    let found = key::look(key).map_err(|error| format!("approvals.database: {error}"))?;
+    // Of a file that is none of ours its own part says so.
+    if !matches!(Database::Pins.look(database), Ok(Found::Ours { bytes: 1.., .. })) {
+        return Ok(found);
     }
-    key::look(key).map_err(|error| format!("approvals.database: {error}"))
+    let read = match key.exists() {
+        true => pins::Vault::open(database).and_then(|vault| PinFile::look(database, Some(Arc::new(vault)))),
+        false => PinFile::look(database, None),
+    };
+    let (key, database) = (key.display(), database.display());
+    match (read, found) {
+        (Ok(()), found) => Ok(found),
+        (Err(PinError::Unavailable(why)), _) => Err(format!("approvals.database: {database}: {why} ({key})")),
+        (Err(error), _) => Err(format!("approvals.database: {database}: {error} ({key})")),
+    }
 }
 
 fn database(what: Database, file: &Path) -> Result<String, String> {

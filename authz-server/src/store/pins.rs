@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 pub(crate) use self::quarantine::{Kept, KeptText};
-pub(crate) use self::rows::{Limits, Query};
+pub(crate) use self::rows::{Limits, Noted, Query};
+use super::sqlite::look;
 use super::sqlite::schema::{self, Form};
 use crate::pins::{PinError, Vault};
 
@@ -63,6 +64,20 @@ impl PinFile {
         let connection = schema::open(file, &FORM)
             .map_err(|reason| PinError::Unavailable(format!("{}: {reason}", file.display())))?;
         Ok(Self { connection, vault })
+    }
+
+    /// Whether a start could read every definition in a file that is there, with the key that is there; without one there
+    /// must be none. Writes nothing.
+    pub(crate) fn look(file: &Path, vault: Option<Arc<Vault>>) -> Result<(), PinError> {
+        let connection = look::open(file).map_err(unavailable)?;
+        let Some(vault) = vault else {
+            let sql =
+                "SELECT count(*) FROM pins WHERE pin_definition IS NOT NULL OR seen_definition IS NOT NULL";
+            let sealed: u64 = connection.query_row(sql, [], |row| row.get(0)).map_err(unavailable)?;
+            let why = format!("definitions that are sealed with a key that is not there: {sealed}");
+            return if sealed == 0 { Ok(()) } else { Err(PinError::Unavailable(why)) };
+        };
+        Self { connection, vault }.entries(&Query::default()).map(drop)
     }
 
     /// A number that moves when another connection commits.

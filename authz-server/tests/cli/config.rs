@@ -1,6 +1,17 @@
 //! `interdict config check`.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use authz_server::clock::SystemClock;
+use authz_server::pins::{DATABASE, Pins};
+use authz_server::telemetry::metrics::Metrics;
+use interdict_content::definition::digest_text;
+use interdict_policy::Bundle;
+use interdict_proto::outcome;
+
 use crate::house::House;
+use crate::office::note;
 use crate::serve::Server;
 
 #[test]
@@ -106,4 +117,41 @@ fn a_note_about_speed_is_no_error_and_says_what_to_do() {
     house.write("bundle/slow/rules.rego", slow);
     let ran = house.run(&["config", "check"]).ends(0);
     ran.says(&["note: nothing is wrong", "the same answers", "policies/README.md", "slow.deny: "]);
+}
+
+#[tokio::test]
+async fn config_check_reads_the_definitions_with_their_key_as_a_start_does() {
+    let house = House::new();
+    house.token();
+    let bundle = Arc::new(ArcSwap::from_pointee(Bundle::load(&[house.path("bundle")]).unwrap()));
+    let open = || {
+        let (clock, metrics) = (Arc::new(SystemClock), Metrics::new());
+        Pins::open(&house.path(DATABASE), Arc::clone(&bundle), None, clock, &metrics)
+    };
+    let definition = r#"{"name":"read"}"#.to_owned();
+    let (digest, name) = (digest_text(&definition), "read".to_owned());
+    let seen = outcome::Seen { kind: "tool".to_owned(), name, digest, state: "new".to_owned(), definition };
+    {
+        let pins = open().unwrap();
+        note(&pins, seen).await;
+        house.run(&["config", "check"]).ends(0);
+    }
+    house.run(&["config", "check"]).ends(0);
+    let key = house.path("quarantine.key");
+    let kept = std::fs::read_to_string(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let says = ["NO  key", "sealed with a key that is not there", "quarantine.key"];
+    house.run(&["config", "check"]).ends(2).says(&says);
+    assert!(!key.exists(), "to check makes nothing");
+    house.write("quarantine.key", &"0f".repeat(32));
+    house.run(&["config", "check"]).ends(2).says(&["NO  key", "is not its key"]);
+    assert!(open().is_err());
+    house.write("quarantine.key", &kept);
+    house.run(&["config", "check"]).ends(0);
+    let database = std::fs::read(house.path(DATABASE)).unwrap();
+    for side in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(house.path(&format!("{DATABASE}{side}")));
+    }
+    std::fs::write(house.path(DATABASE), &database[..database.len() - 1000]).unwrap();
+    house.run(&["config", "check"]).ends(2).says(&["NO  pins", "damaged"]);
 }

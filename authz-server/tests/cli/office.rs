@@ -1,11 +1,12 @@
 //! A server in this process whose one MCP server is pinned, and a second hand on its database of pins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use authz_server::clock::SystemClock;
 use authz_server::config::Config;
-use authz_server::pins::{DATABASE, Pins};
+use authz_server::pins::{DATABASE, Entry, Pins};
 use authz_server::server::Running;
 use authz_server::telemetry::metrics::Metrics;
 use interdict_content::definition::digest_text;
@@ -42,12 +43,26 @@ impl Office {
             state: state.to_owned(),
             definition: definition.to_owned(),
         };
-        self.twin.saw("acme", "tools", &[seen]);
-        self.twin.entries(None, None, None, None).await.unwrap();
+        note(&self.twin, seen).await;
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let admin = format!("http://{}", self.running.addresses().admin.unwrap());
         self.house.run(&[arguments, &["--admin", &admin, "--token-file", "admin.token"]].concat())
     }
+}
+
+/// Has it noted that this was seen of `tools`, and waits for that.
+pub(crate) async fn note(pins: &Pins, seen: outcome::Seen) {
+    pins.saw("acme", "tools", std::slice::from_ref(&seen));
+    let is_noted = |entry: Entry| {
+        let of = [entry.pin.map(|pin| pin.digest), entry.seen.map(|seen| seen.digest)];
+        of.contains(&Some(seen.digest.clone()))
+    };
+    let noted = async {
+        while !pins.entries(None, None, None, None).await.unwrap().into_iter().any(is_noted) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noted).await.unwrap();
 }

@@ -121,3 +121,16 @@ fn a_command_whose_reader_goes_away_ends_quietly() {
     let ended = child.wait_with_output().unwrap();
     assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
+
+/// Attack: an id that somebody pastes shows something else than it is, or more lines than it has.
+#[test]
+fn what_was_typed_is_repeated_as_it_is() {
+    let house = House::new();
+    for command in [&["approvals", "show"][..], &["quarantine", "show"], &["pins", "approve", "--server"]] {
+        let ran = house.run(&[command, &["a\u{202e}b\nOK: approved"]].concat());
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(!ran.err.contains('\u{202e}') && !ran.err.contains("\nOK"), "{}", ran.err);
+    }
+    let ran = house.run(&["approvals", "show", "a\u{202e}b"]);
+    assert!(ran.err.contains("a\\u{202e}b"), "{}", ran.err);
+}

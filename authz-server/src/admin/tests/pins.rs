@@ -46,7 +46,7 @@ fn seen(name: &str, definition: &str, state: &str) -> outcome::Seen {
 
 async fn saw(twin: &Pins, seen: &[outcome::Seen]) {
     twin.saw("acme", "tools", seen);
-    twin.entries(None, None, None, None).await.unwrap();
+    twin.settled("acme", "tools").await;
 }
 
 impl Office {
@@ -186,7 +186,7 @@ async fn quarantined_texts_need_the_token_and_are_shown_whole() {
     let other = "ff112233445566778899aabbccddeeff";
     // The running server seals with the key that the other one made: it is beside the file.
     twin.keep("acme", "tools", "d1", &[text(handle, "pay \u{202e}now".as_bytes()), text(other, b"\xff\xfe")]);
-    twin.entries(None, None, None, None).await.unwrap();
+    twin.settled("acme", "tools").await;
     let (status, listed) = office.get("/v1/quarantine?server=tools&limit=1").await;
     assert_eq!((status, listed["quarantined"].as_array().unwrap().len()), (StatusCode::OK, 1));
     assert!(listed["quarantined"][0]["original"].is_null());

@@ -28,6 +28,7 @@ pub(super) struct Shown {
     kind: String,
     name: String,
     state: String,
+    image: Option<String>,
     approved: Option<Approved>,
     seen: Option<Seen>,
     revoked: Option<Revoked>,
@@ -162,9 +163,16 @@ fn print_one(shown: &Shown) {
     if let Some(Revoked { by, at }) = &shown.revoked {
         println!("revoked   by {} at {}", plain::line(by), plain::line(at));
     }
+    let image = shown.image.as_deref().map(plain::line);
+    if let Some(image) = &image {
+        println!("now       served from {image}: approve with --image {image}");
+    }
     if let ("stale", Some(approved)) = (shown.state.as_str(), &shown.approved) {
         let digest = plain::line(&approved.digest);
-        println!("What serves this was replaced: look at it, and approve it again with --digest {digest}");
+        let image = image.map(|image| format!(" --image {image}")).unwrap_or_default();
+        println!(
+            "What serves this was replaced: look at it, and approve it again with --digest {digest}{image}"
+        );
     }
     for suspicion in shown.suspicions.iter().flatten() {
         let Suspicion { tier, kind, path } = suspicion;

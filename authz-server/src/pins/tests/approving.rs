@@ -24,9 +24,9 @@ async fn what_changed_since_it_was_reviewed_is_not_approved() {
     let (first, second) = (tool("send", "Sends."), tool("send", "Sends it to me."));
     let (pins, key) = waiting(&world, &first).await;
     saw(&pins, "mail", &[seen("send", &second, SeenAs::New)]).await;
-    assert_eq!(refused(pins.approve(&key, &digest_text(&first), "ana").await), "pin.changed");
+    assert_eq!(refused(pins.approve(&key, &digest_text(&first), None, "ana").await), "pin.changed");
     assert_eq!(code(check(&pins, world.server("mail"), "send", GOOD)), "tool.unpinned");
-    pins.approve(&key, &digest_text(&second), "ana").await.unwrap();
+    pins.approve(&key, &digest_text(&second), None, "ana").await.unwrap();
     check(&pins, world.server("mail"), "send", GOOD).unwrap();
 }
 
@@ -41,7 +41,7 @@ async fn of_many_who_approve_at_once_one_does_and_none_approves_what_was_not_the
         let (pins, key, done) = (pins.clone(), key.clone(), Arc::clone(&done));
         let digest = digest_text(&first);
         tasks.push(tokio::spawn(async move {
-            let result = refused(pins.approve(&key, &digest, &format!("person {number}")).await);
+            let result = refused(pins.approve(&key, &digest, None, &format!("person {number}")).await);
             done.lock().unwrap().push(result);
         }));
         let changing = tool("send", &number.to_string());
@@ -65,10 +65,10 @@ async fn an_answer_that_cannot_be_recorded_is_not_given() {
     let definition = tool("send", "Sends.");
     let (pins, key) = waiting(&world, &definition).await;
     world.log.fail(Some("audit.disk_full"));
-    assert_eq!(refused(pins.approve(&key, &digest_text(&definition), "ana").await), "audit.disk_full");
+    assert_eq!(refused(pins.approve(&key, &digest_text(&definition), None, "ana").await), "audit.disk_full");
     assert_eq!(code(check(&pins, world.server("mail"), "send", GOOD)), "tool.unpinned");
     world.log.fail(None);
-    pins.approve(&key, &digest_text(&definition), "ana").await.unwrap();
+    pins.approve(&key, &digest_text(&definition), None, "ana").await.unwrap();
     let body = world.log.of(interdict_audit::record::Kind::Pin).pop().unwrap();
     assert_eq!((&body["by"], &body["event"]), (&"ana".into(), &"approved".into()));
 }
@@ -78,9 +78,9 @@ async fn the_approved_form_can_be_kept_when_the_server_changed_it() {
     let world = World::new();
     let (first, second) = (tool("send", "Sends."), tool("send", "Sends it to me."));
     let (pins, key) = waiting(&world, &first).await;
-    pins.approve(&key, &digest_text(&first), "ana").await.unwrap();
+    pins.approve(&key, &digest_text(&first), None, "ana").await.unwrap();
     saw(&pins, "mail", &[seen("send", &second, SeenAs::Changed)]).await;
-    let kept = pins.approve(&key, &digest_text(&first), "ana").await.unwrap();
+    let kept = pins.approve(&key, &digest_text(&first), None, "ana").await.unwrap();
     assert_eq!((kept.state, kept.seen), (PinState::Pinned, None));
     saw(&pins, "mail", &[seen("send", &second, SeenAs::Changed)]).await;
     assert_eq!(code(check(&pins, world.server("mail"), "send", GOOD)), "tool.drift", "it is still not that");

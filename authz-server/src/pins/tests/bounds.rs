@@ -52,7 +52,7 @@ async fn a_full_store_takes_nothing_new_and_still_sees_what_changes() {
             .collect();
         pins.saw("acme", "files", &news);
     }
-    settled(&pins).await;
+    pins.settled("acme", "files").await;
     let entries = pins.entries(Some("files".to_owned()), None, None, None).await.unwrap();
     assert_eq!(entries.len() as u64, reports::LIMITS.entries);
     assert_eq!(code(check(&pins, server, "tool39_63", GOOD)), "tool.unpinned");
@@ -85,6 +85,7 @@ async fn quarantined_texts_are_shown_to_a_reviewer_and_stand_nowhere_in_plain() 
         pins.keep("acme", "mail", "decision", &odd);
         pins.keep("acme", "mail", "decision", &[quarantined(handle, planted)]);
         pins.keep("acme", "mail", "decision", &[quarantined(handle, b"another text under this handle")]);
+        pins.settled("acme", "mail").await;
         let listed = pins.quarantined(None, 10).await.unwrap();
         assert_eq!(listed.iter().map(|text| text.handle.as_str()).collect::<Vec<_>>(), [handle]);
         assert!(listed[0].original.is_empty() && listed[0].bytes == planted.len() as u64);

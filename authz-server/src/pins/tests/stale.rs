@@ -79,7 +79,7 @@ async fn a_new_image_behind_the_same_definitions_has_a_person_asked_until_somebo
     assert_ne!(pins.digest_of_all(waiting.iter()), all, "an answer is about the image that was reviewed");
 
     for entry in waiting {
-        pins.approve(&entry.key, entry.waits_for().unwrap(), "ana").await.unwrap();
+        pins.approve(&entry.key, entry.waits_for().unwrap(), Some(ONE), "ana").await.unwrap();
     }
     assert_eq!([READ, GREET].map(|body| asked(&pins, world.server("files"), body)), ["", ""]);
     let body = world.log.of(interdict_audit::record::Kind::Pin).pop().unwrap();
@@ -122,4 +122,25 @@ async fn a_server_without_an_image_or_without_pins_is_never_stale() {
     world.change(&BUNDLE.replacen("paths: [/open]", &format!("paths: [/open], image_digest: '{ONE}'"), 1));
     assert_eq!(asked(&pins, world.server("files"), READ), "");
     assert_eq!(asked(&pins, world.server("open"), READ), "");
+}
+
+/// Attack: the pipeline replaces what stands behind a server between the review and the approval of one tool.
+#[tokio::test]
+async fn an_approval_is_for_the_image_that_was_reviewed_and_for_no_other() {
+    let mut world = World::new();
+    world.change(&with_image(ONE));
+    let pins = world.pins();
+    let definition = tool("read", "Reads.");
+    saw(&pins, "files", &[seen("read", &definition, SeenAs::ShownNew)]).await;
+    world.change(&with_image(TWO));
+    wait_for(&pins, "read", PinState::Stale).await;
+    let entry = pins.find("files", EntryKind::Tool, "read").await.unwrap();
+    for image in [Some(ONE), None] {
+        let refused = pins.approve(&entry.key, entry.waits_for().unwrap(), image, "ana").await.unwrap_err();
+        assert!(matches!(&refused, AnswerError::Pin(error) if error.code() == "pin.changed"), "{refused:?}");
+        assert!(refused.to_string().contains("stands behind"), "{refused}");
+    }
+    assert_eq!(asked(&pins, world.server("files"), READ), "tool.stale");
+    pins.approve(&entry.key, entry.waits_for().unwrap(), Some(TWO), "ana").await.unwrap();
+    assert_eq!(asked(&pins, world.server("files"), READ), "");
 }

@@ -65,7 +65,7 @@ async fn a_value_in_a_definition_is_marked_before_it_is_kept_and_the_digest_is_t
     for value in [CARD, TOKEN] {
         assert!(!holds(&all, value), "{value}");
     }
-    pins.approve(&entry.key, &digest_text(&drift), "ana").await.unwrap();
+    pins.approve(&entry.key, &digest_text(&drift), None, "ana").await.unwrap();
     check(&pins, world.server("files"), "pay", "{}").unwrap();
 }
 
@@ -80,7 +80,7 @@ async fn a_value_where_no_mark_can_be_leaves_nothing_to_approve() {
         saw(&pins, "files", &[seen(name, &definition, SeenAs::ShownNew)]).await;
         let entry = pins.find("files", EntryKind::Tool, name).await.unwrap();
         assert!(entry.pin.is_none() && entry.seen.as_ref().unwrap().definition.is_none(), "{name}");
-        let refused = pins.approve(&entry.key, &digest_text(&definition), "ana").await.unwrap_err();
+        let refused = pins.approve(&entry.key, &digest_text(&definition), None, "ana").await.unwrap_err();
         assert!(matches!(refused, AnswerError::Pin(PinError::Unread)), "{name}: {refused}");
     }
     let all = everything(&world, &pins).await;
@@ -114,7 +114,7 @@ async fn a_value_in_a_name_is_nowhere_and_the_entry_can_be_reviewed_and_refused(
     assert_eq!(code(check(&pins, world.server("files"), &name, "{}")), "tool.unpinned");
     assert!(!holds(&everything(&world, &pins).await, TOKEN));
     let tool = &entries[1];
-    let refused = pins.approve(&tool.key, tool.waits_for().unwrap(), "ana").await.unwrap_err();
+    let refused = pins.approve(&tool.key, tool.waits_for().unwrap(), None, "ana").await.unwrap_err();
     assert!(matches!(refused, AnswerError::Pin(PinError::NoName)), "{refused}");
     pins.revoke(&tool.key, "ana").await.unwrap();
     assert_eq!(pins.waiting(None, None).await.unwrap().len(), 1);
@@ -143,7 +143,7 @@ async fn an_entry_that_has_no_usable_name_is_told_without_touching_one_that_has(
     saw(&pins, "files", &[seen("read all", &odd, SeenAs::Misshapen)]).await;
     let entry = pins.find("files", EntryKind::Tool, "read all").await.unwrap();
     assert!(!pins.is_plain(&entry));
-    pins.approve(&entry.key, &digest_text(&odd), "ana").await.unwrap();
+    pins.approve(&entry.key, &digest_text(&odd), None, "ana").await.unwrap();
     check(&pins, server, "read all", "{}").unwrap();
 }
 
@@ -155,7 +155,7 @@ async fn first_use_approves_no_name_that_looks_like_one_of_the_same_server() {
     for name in ["read_file", "readfile"] {
         pins.saw("acme", "files", &[seen(name, &tool(name, "x"), SeenAs::ShownNew)]);
     }
-    settled(&pins).await;
+    pins.settled("acme", "files").await;
     check(&pins, server, "read_file", GOOD).unwrap();
     assert_eq!(code(check(&pins, server, "readfile", GOOD)), "tool.unpinned");
     let entry = pins.find("files", EntryKind::Tool, "readfile").await.unwrap();

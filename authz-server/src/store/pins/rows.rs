@@ -22,6 +22,17 @@ pub(crate) struct Limits {
     pub(crate) bytes: u64,
 }
 
+/// What became of a report.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// What happened, to be recorded.
+    pub(crate) told: Vec<Happened>,
+    /// How many entries had no room.
+    pub(crate) full: u64,
+    /// Whether a row was written.
+    pub(crate) is_changed: bool,
+}
+
 /// Which entries.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
@@ -45,45 +56,80 @@ impl PinFile {
         rows.into_iter().map(|row| row.open(&self.vault)).collect()
     }
 
-    /// Whether something new of this server still has room. What is approved always has.
-    fn has_room(transaction: &Transaction<'_>, key: &Key, limits: Limits) -> Result<bool, PinError> {
-        let sql = "SELECT count(*), coalesce(sum(length(coalesce(pin_definition, '')) + \
-                   length(coalesce(seen_definition, ''))), 0) FROM pins WHERE tenant = ?1 AND server = ?2";
-        let (entries, bytes): (u64, u64) = transaction
-            .query_row(sql, params![key.tenant, key.server], |row| Ok((row.get(0)?, row.get(1)?)))
+    /// Everything, or everything of one server, as far as it is not `known` (of this key, under this digest): such an
+    /// approved definition, and what is not approved, come without their texts. To decrypt them is what takes long.
+    pub(crate) fn renewed(
+        &self,
+        place: Option<&(String, String)>,
+        known: impl Fn(&Key, &str) -> bool,
+    ) -> Result<Vec<Entry>, PinError> {
+        let columns = COLUMNS.replace("seen_definition", "NULL");
+        let of = if place.is_some() { "tenant = ?1 AND server = ?2" } else { "?1 IS NULL AND ?2 IS NULL" };
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {columns} FROM pins WHERE {of}"))
             .map_err(unavailable)?;
-        Ok(entries < limits.entries && bytes < limits.bytes)
+        let (tenant, server) = place.map(|(tenant, server)| (tenant, server)).unzip();
+        let rows: Vec<Row> = statement
+            .query_map(params![tenant, server], read)
+            .and_then(Iterator::collect)
+            .map_err(unavailable)?;
+        let open = |row: Row| match &row.entry.pin {
+            Some(pin) if known(&row.entry.key, &pin.digest) => Ok(row.entry),
+            _ => row.open(&self.vault),
+        };
+        rows.into_iter().map(open).collect()
     }
 
-    /// Notes what was seen, all or nothing. `trust` says of a key whether its first use is trusted. The number that had no
-    /// room comes back with what happened.
+    /// How much there is of a server: entries, and bytes of definitions.
+    fn size(transaction: &Transaction<'_>, key: &Key) -> Result<(u64, u64), PinError> {
+        let sql = "SELECT count(*), coalesce(sum(length(coalesce(pin_definition, '')) + \
+                   length(coalesce(seen_definition, ''))), 0) FROM pins WHERE tenant = ?1 AND server = ?2";
+        let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+        let size = statement.query_row(params![key.tenant, key.server], |row| Ok((row.get(0)?, row.get(1)?)));
+        size.map_err(unavailable)
+    }
+
+    /// Notes what was seen of one server, all or nothing. `trust` says of a key whether its first use is trusted. What is
+    /// new has to have room; what is known always has.
     pub(crate) fn see(
         &mut self,
         sightings: Vec<(Key, Sighting)>,
         limits: Limits,
         trust: impl Fn(&Key) -> Trust,
-    ) -> Result<(Vec<Happened>, u64), PinError> {
+    ) -> Result<Noted, PinError> {
         let transaction = immediate(&mut self.connection)?;
-        let (mut told, mut full) = (Vec::new(), 0);
+        let mut noted = Noted::default();
+        // Counted once: to count is to read through all of it, and a report may have hundreds of names.
+        let mut size = None;
         for (key, sighting) in sightings {
             let trust = trust(&key);
-            match get(&transaction, &self.vault, &key)? {
-                Some(mut entry) => {
-                    if let Some(happened) = entry.see(sighting, &trust) {
-                        put(&transaction, &self.vault, &entry)?;
-                        told.extend(happened);
-                    }
-                }
-                None if !Self::has_room(&transaction, &key, limits)? => full += 1,
-                None => {
-                    let (entry, happened) = Entry::first(key, sighting, &trust);
+            if let Some(mut entry) = get(&transaction, &self.vault, &key)? {
+                if let Some(happened) = entry.see(sighting, &trust) {
                     put(&transaction, &self.vault, &entry)?;
-                    told.push(happened);
+                    noted.told.extend(happened);
+                    noted.is_changed = true;
                 }
+                continue;
             }
+            let (entries, bytes) = match size {
+                Some(size) => size,
+                None => Self::size(&transaction, &key)?,
+            };
+            size = Some((entries, bytes));
+            if entries >= limits.entries || bytes >= limits.bytes {
+                noted.full += 1;
+                continue;
+            }
+            let more = sighting.definition.as_ref().map_or(0, |text| text.len() as u64);
+            size = Some((entries + 1, bytes + more));
+            let (entry, happened) = Entry::first(key, sighting, &trust);
+            put(&transaction, &self.vault, &entry)?;
+            noted.told.push(happened);
+            noted.is_changed = true;
         }
         transaction.commit().map_err(unavailable)?;
-        Ok((told, full))
+        Ok(noted)
     }
 
     /// Changes one entry.

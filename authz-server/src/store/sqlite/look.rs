@@ -1,10 +1,12 @@
-//! What a start would find where a database belongs, without a database engine: opening one can leave files of whoever
-//! asks beside those of a running server.
+//! What a start would find where a database belongs, mostly without a database engine: opening one can leave files of
+//! whoever asks beside those of a running server.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
 
 use super::schema::Form;
 
@@ -14,6 +16,9 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER: u64 = 100;
 /// Where it says its `user_version` and its `application_id`.
 const VERSION: usize = 60;
+/// Where it says how long a page is, and how many there are.
+const PAGE: usize = 16;
+const PAGES: usize = 28;
 const APPLICATION: usize = 68;
 
 /// Which of our databases.
@@ -69,8 +74,12 @@ fn look(file: &Path, form: &Form) -> Result<Found, String> {
         if !header.starts_with(MAGIC) {
             return Err("is not an SQLite database".to_owned());
         }
+        let log = log_of(file);
+        if log == 0 && about.len() < size(&header) {
+            return Err("is damaged: it is shorter than it says; restore it from a backup".to_owned());
+        }
         match (number(&header, VERSION), number(&header, APPLICATION)) {
-            (0, 0) => {}
+            (0, 0) if log > 0 || is_empty(file)? => {}
             (version, application) if application == form.application && version == form.version => {}
             (version, application) if application == form.application => {
                 return Err(super::schema::other_version(version, form.version));
@@ -79,6 +88,43 @@ fn look(file: &Path, form: &Form) -> Result<Found, String> {
         }
     }
     Ok(Found::Ours { bytes: about.len(), mode: about.permissions().mode() & 0o777 })
+}
+
+/// How long the write-ahead log beside a database is: of what a running server wrote, or one that was killed.
+fn log_of(file: &Path) -> u64 {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    std::fs::metadata(Path::new(&name)).map_or(0, |about| about.len())
+}
+
+/// How long the file is to be, by its head.
+fn size(header: &[u8]) -> u64 {
+    let byte = |at: usize| header.get(at).map_or(0, |byte| u64::from(*byte));
+    // 65536 does not fit into its two bytes and is written as 1.
+    let page = match byte(PAGE) << 8 | byte(PAGE + 1) {
+        1 => 65_536,
+        bytes => bytes,
+    };
+    page.saturating_mul(u64::try_from(number(header, PAGES)).unwrap_or(0))
+}
+
+fn is_empty(file: &Path) -> Result<bool, String> {
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables = open(file).and_then(|file| file.query_row(tables, [], |row| row.get::<_, i64>(0)));
+    Ok(tables.map_err(super::schema::explain)? == 0)
+}
+
+/// Opens a database to read what is in it, and leaves nothing beside it: where there is a write-ahead log, its files are
+/// there already; where there is none, nobody writes.
+pub(in crate::store) fn open(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if log_of(file) > 0 {
+        return Connection::open_with_flags(file, flags);
+    }
+    let file = std::path::absolute(file).map_err(|_| rusqlite::Error::InvalidPath(file.to_owned()))?;
+    let mut url = url::Url::from_file_path(&file).map_err(|()| rusqlite::Error::InvalidPath(file))?;
+    url.set_query(Some("immutable=1"));
+    Connection::open_with_flags(url.as_str(), flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
 fn folder_of(file: &Path) -> Result<Found, String> {
@@ -114,6 +160,17 @@ mod tests {
         assert!(look(&file, &older).unwrap_err().contains("use the newer server"));
         std::fs::write(&file, "PRAGMA").unwrap();
         assert!(look(&file, &schema::FORM).unwrap_err().contains("not an SQLite"));
+        let whole = schema::open(&folder.path().join("b.db"), &schema::FORM).map(drop);
+        whole.unwrap();
+        let cut = std::fs::read(folder.path().join("b.db")).unwrap();
+        std::fs::write(&file, &cut[..cut.len() - 100]).unwrap();
+        assert!(look(&file, &schema::FORM).unwrap_err().contains("damaged"));
+        std::fs::remove_file(&file).unwrap();
+        let foreign = Connection::open(&file).unwrap();
+        foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        drop(foreign);
+        assert!(look(&file, &schema::FORM).unwrap_err().contains("another program"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "looking leaves nothing behind");
         let nowhere = folder.path().join("no/such/a.db");
         assert!(look(&nowhere, &schema::FORM).unwrap_err().contains("does not exist"));
     }

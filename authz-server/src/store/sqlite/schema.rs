@@ -125,7 +125,7 @@ fn migrate(connection: &mut Connection, form: &Form) -> Result<(), String> {
     transaction.commit().map_err(explain)
 }
 
-fn explain(error: rusqlite::Error) -> String {
+pub(super) fn explain(error: rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => "is not an SQLite database".to_owned(),
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
