@@ -1,15 +1,18 @@
 //! Looking into a request: what is in it, what becomes of it, and what the rest of the decision gets to see.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use interdict_content::finding::{Finding, SessionKey};
 use interdict_content::profile::Action;
-use interdict_mcp::{Message, MessageKind, Method, Reading};
+use interdict_mcp::json::Document;
+use interdict_mcp::{Limits, Message, MessageKind, Method, Reading};
 use interdict_policy::{AccumulatedFact, Bundle, ContentFact, ContentProfile, Direction};
 use interdict_proto::enforcement::{Edit, apply};
 
 use super::session::Lesson;
+use super::token::Found;
 use super::{ContentStage, edits, joins, place, strings, token};
 use crate::identity::Identity;
 use crate::intercept::own_state;
@@ -133,6 +136,30 @@ struct Look<'a> {
     opened: Vec<Edit>,
 }
 
+/// Whether nothing that is more than counted comes to light with these edits of a string literal, be it in a value alone
+/// or together with what stands around it.
+fn is_harmless(raw: &str, edits: &[Edit], profile: &ContentProfile, key: &SessionKey) -> bool {
+    if edits.is_empty() {
+        return true;
+    }
+    let Ok(text) = apply(raw.as_bytes(), raw.len(), edits) else { return false };
+    let limits = Limits { max_bytes: text.len(), ..Limits::default() };
+    let Ok(document) = Document::parse(&text, &limits) else { return false };
+    let (mut done, mut at) = (0, 0);
+    let mut lit = Vec::with_capacity(edits.len());
+    for edit in edits {
+        at += edit.start - done;
+        lit.push(at..at + edit.text.len());
+        at += edit.text.len();
+        done = edit.end;
+    }
+    let scan = profile.engine().scan(document.root(), key);
+    let touches =
+        |span: &Range<usize>| lit.iter().any(|value| span.start < value.end && value.start < span.end);
+    let harms = |found: &Finding| found.action > Action::Count && found.span.as_ref().is_none_or(&touches);
+    !scan.incomplete && !scan.findings.iter().any(harms)
+}
+
 impl ContentStage {
     /// Looks into every message of a request. Costs next to nothing where the bundle looks for nothing.
     pub(crate) fn look(&self, asked: &Asked<'_>) -> Looked {
@@ -184,7 +211,7 @@ impl Look<'_> {
         let profile = content.profile(self.asked.server, tool.as_deref(), Direction::Request).map(Arc::clone);
         let digest = profile.as_ref().map(|profile| profile.digest().to_owned());
         self.looked.profiles.push((tool.clone(), digest));
-        let tokens = self.tokens(message, tool.as_deref());
+        let tokens = self.tokens(message, tool.as_deref(), profile.as_deref());
         let Some(profile) = profile else { return ContentFact::default() };
         let (mut findings, mut incomplete) = self.scan(message, &profile, &tokens);
         if let (Some(tool), Some(arguments)) = (&tool, message.arguments()) {
@@ -205,7 +232,7 @@ impl Look<'_> {
         &self,
         message: &Message<'_>,
         profile: &ContentProfile,
-        tokens: &[std::ops::Range<usize>],
+        tokens: &[Range<usize>],
     ) -> (Vec<Finding>, bool) {
         let scan = profile.engine().scan(message.root(), &self.key);
         let ours = own_state::is_ours(message);
@@ -221,8 +248,14 @@ impl Look<'_> {
         (findings.collect(), scan.incomplete)
     }
 
-    /// Tokens in the arguments: where they stand. Those of classes that this server may see are turned back.
-    fn tokens(&mut self, message: &Message<'_>, tool: Option<&str>) -> Vec<std::ops::Range<usize>> {
+    /// Tokens in the arguments: where they stand. Those of classes that this server may see are turned back, unless
+    /// something that it may not see comes to light with them.
+    fn tokens(
+        &mut self,
+        message: &Message<'_>,
+        tool: Option<&str>,
+        profile: Option<&ContentProfile>,
+    ) -> Vec<Range<usize>> {
         let callable = matches!(message.method(), Some(Method::ToolsCall | Method::PromptsGet));
         let (true, MessageKind::Request, Some(arguments)) =
             (callable && self.body.contains(token::OPEN), message.kind(), message.arguments())
@@ -230,16 +263,20 @@ impl Look<'_> {
             return Vec::new();
         };
         let Asked { tenant, server, bundle, .. } = self.asked;
-        let (stage, opened) = (self.stage, &mut self.opened);
+        let (stage, key, opened) = (self.stage, &self.key, &mut self.opened);
         let mut places = Vec::new();
         strings::walk(arguments, &mut String::new(), &mut |_, value| {
-            for found in stage.keys.tokens.find(tenant, value.raw()) {
-                let base = value.span().start;
-                let (start, end) = (base + found.span.start, base + found.span.end);
-                if opened.len() < MAX_OPENED && bundle.content().clears(server, tool, &found.class) {
-                    opened.push(Edit { start, end, text: found.value });
+            let (raw, base) = (value.raw(), value.span().start);
+            let mut edits = Vec::new();
+            for Found { span: Range { start, end }, class, value } in stage.keys.tokens.find(tenant, raw) {
+                if opened.len() + edits.len() < MAX_OPENED && bundle.content().clears(server, tool, &class) {
+                    edits.push(Edit { start, end, text: value });
                 }
-                places.push(start..end);
+                places.push(base + start..base + end);
+            }
+            if profile.is_none_or(|profile| is_harmless(raw, &edits, profile, key)) {
+                let moved = |edit: Edit| Edit { start: base + edit.start, end: base + edit.end, ..edit };
+                opened.extend(edits.into_iter().map(moved));
             }
             true
         });

@@ -38,6 +38,9 @@ content:
   rules:
     - {classes: [badge], direction: request, action: tokenise}
     - {classes: [badge], servers: [vault], direction: request, action: allow}
+    - {classes: [email], direction: request, action: tokenise}
+    - {classes: [email], servers: [vault], direction: request, action: allow}
+    - {classes: [pan], servers: [vault], direction: request, action: deny}
     - {classes: [card], servers: [files], direction: response, action: redact}
     - {classes: [secret], servers: [files], tools: [special], direction: response, action: deny}
   patterns:
@@ -124,6 +127,33 @@ async fn a_token_is_turned_back_for_the_server_that_may_see_its_value_and_for_no
     assert_eq!(told(&answer).0, "allow", "{answer:?}");
     let got = arrives(&run, &answer);
     assert_eq!(got["params"]["arguments"], json!({ "x": said["x"], "y": "[[tok:badge:AAAA]]" }));
+}
+
+/// Attack: a value of one class carries one of another through a server that may see the one, as a token.
+#[tokio::test]
+async fn a_token_stays_closed_where_something_that_is_held_back_there_would_come_to_light() {
+    let stage = Stage::set_up();
+    let mut run = begin(&stage).await;
+    let text = |message: &Value| message["params"]["arguments"]["x"].as_str().unwrap().to_owned();
+    let carried = "4111111111111111@acme.example";
+    let request = inspecting(call(&mut run, "/files/mcp", "find", &json!({ "x": carried })));
+    let sealed = text(&arrives(&run, &run.decider.decide(request).await));
+    assert!(sealed.starts_with("[[tok:email:"), "{sealed}");
+    let both = format!("{sealed} and mia@acme.example");
+    for said in [sealed, both] {
+        let there = inspecting(call(&mut run, "/vault/mcp", "find", &json!({ "x": said })));
+        let answer = run.decider.decide(there).await;
+        assert_eq!(told(&answer).0, "allow", "{answer:?}");
+        assert_eq!(text(&arrives(&run, &answer)), said);
+    }
+    let request = inspecting(call(&mut run, "/files/mcp", "find", &json!({ "x": "1111@acme.example" })));
+    let sealed = text(&arrives(&run, &run.decider.decide(request).await));
+    assert!(sealed.starts_with("[[tok:email:"), "{sealed}");
+    for (said, closed) in [(format!("{sealed} ok"), false), (format!("4111 1111 1111 {sealed}"), true)] {
+        let there = inspecting(call(&mut run, "/vault/mcp", "find", &json!({ "x": said })));
+        let answer = run.decider.decide(there).await;
+        assert_eq!(text(&arrives(&run, &answer)).contains("[[tok:"), closed, "{said}");
+    }
 }
 
 /// Attack: the name of a tool is judged as a token and arrives as what it stands for.
