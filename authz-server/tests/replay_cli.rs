@@ -18,6 +18,12 @@ use interdict_policy::Facts;
 use serde_json::json;
 use uuid::Uuid;
 
+const COUNTED: &str = "package interdict.policy.counted\n\
+    import rego.v1\n\
+    obligation contains {\"type\": \"consume\", \"counter\": \"value\", \"window\": \"1h\", \"amount\": 1} if {\n\
+      input.mcp.tool == \"counted\"\n\
+    }\n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_decision_comes_out_the_same_beside_the_server_and_without_it() {
     let house = House::new();
@@ -42,6 +48,35 @@ async fn every_kind_of_decision_comes_out_the_same_beside_the_server_and_without
     house.run(&["replay", "0198c5d2-7c1e-7000-8000-00000000002a"]).ends(1).says(&["no log holds"]);
     house.run(&["replay"]).ends(2);
     house.run(&["replay", &ids[0], "--bundle", "bundle"]).ends(2);
+}
+
+/// Attack: an agent sends a batch that is refused, and the record of the refusal looks like tampering.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_refused_for_being_one_comes_out_the_same() {
+    let house = House::new();
+    house.write("bundle/house/counted.rego", COUNTED);
+    let server = house.start().await;
+    let mut ids = Vec::new();
+    for batch in [
+        json!([call(1, "counted"), call(2, "good")]),
+        json!([call(1, "good"), call(2, "counted"), call(3, "bad")]),
+        json!([call(1, "counted")]),
+        json!([call(1, "risky")]),
+        json!([call(1, "good"), call(2, "risky")]),
+        json!([call(1, "bad")]),
+    ] {
+        ids.push(server.send(batch, true).await);
+    }
+    server.stop().await;
+    for id in &ids {
+        house.run(&["replay", id]).ends(0).says(&["SAME", id]);
+    }
+    let shown = house.run(&["audit", "show", &ids[0], "--json"]).ends(0).lines();
+    let body = &shown[0]["entry"]["body"];
+    assert_eq!((&body["verdict"], &body["reason"]), (&"deny".into(), &"totals.not_in_batch".into()));
+    assert_eq!(body["judgements"].as_array().unwrap().len(), 2, "{body}");
+    let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(0).json();
+    assert_eq!((&all["decisions"], &all["tampered"]), (&6.into(), &0.into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,8 @@ use interdict_mcp::{Batch, Message, Method, Reading};
 use interdict_policy::{Decision, DenyForm, PolicyObligation};
 use interdict_proto::enforcement::{Obligation, Verdict};
 
-use super::stages::{Call, Judged};
+use super::stages::{self, Call, Judged};
+use super::totals::NOT_IN_BATCH;
 use super::{Decider, Pass, Stop, headers};
 use crate::content::Refused;
 use crate::intercept::{Judging, Question, Settled};
@@ -20,6 +21,11 @@ fn first_reason(decision: &Decision) -> (&str, &str) {
     decision.reasons.first().map_or(("internal.no_reason", "The decision gave no reason."), |reason| {
         (reason.code.as_str(), reason.message.as_str())
     })
+}
+
+/// Whether an element of a batch would be counted, and without the others.
+fn is_counted(judged: &Judged) -> bool {
+    !judged.consumes.is_empty()
 }
 
 /// What a denied agent of the registry is told.
@@ -131,9 +137,17 @@ impl Decider {
         all: Vec<Judged>,
         trace: &mut Trace,
     ) -> Result<Judged, Stop> {
-        let worst = all.iter().map(|judged| judged.decision.verdict).max();
-        let reasons: Vec<_> = all.iter().flat_map(|judged| judged.decision.reasons.clone()).collect();
+        let verdict_of = |judged: &Judged| match is_counted(judged) {
+            true => Verdict::Deny,
+            false => judged.decision.verdict,
+        };
+        let worst = all.iter().map(verdict_of).max();
+        // What was judged stays beside a refusal that no policy spoke.
         trace.note_judged(&all);
+        let counted =
+            all.iter().any(is_counted).then(|| stages::deny(NOT_IN_BATCH.0, NOT_IN_BATCH.1).reasons);
+        let judged = all.iter().flat_map(|judged| judged.decision.reasons.clone());
+        let reasons: Vec<_> = judged.chain(counted.unwrap_or_default()).collect();
         trace.note_reasons(&reasons);
         trace.event.bundle = all.first().map(|judged| judged.bundle.digest().to_owned());
         if worst == Some(Verdict::Allow) {
@@ -145,7 +159,8 @@ impl Decider {
             return Ok(combined);
         }
         let told = |judged: &Judged| -> (String, String) {
-            match judged.decision.verdict {
+            match verdict_of(judged) {
+                Verdict::Deny if is_counted(judged) => (NOT_IN_BATCH.0.to_owned(), NOT_IN_BATCH.1.to_owned()),
                 Verdict::Deny => {
                     let (code, text) = first_reason(&judged.decision);
                     (code.to_owned(), text.to_owned())
@@ -166,7 +181,7 @@ impl Decider {
             reply::denied_message(message, &denial(&code, &text, judged, call, trace))
         });
         let reply = interdict_mcp::reply::batch(replies.collect());
-        let decisive = all.iter().max_by_key(|judged| judged.decision.verdict);
+        let decisive = all.iter().max_by_key(|judged| verdict_of(judged));
         let Some((code, _)) = decisive.map(told) else { return Err(empty_batch(trace)) };
         Err(Stop { verdict: Verdict::Deny, code, reply })
     }

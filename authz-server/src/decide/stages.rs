@@ -15,7 +15,6 @@ use interdict_policy::{
 use interdict_proto::enforcement::{EnforcerKind, Verdict};
 use jiff::Timestamp;
 
-use super::totals::NOT_IN_BATCH;
 use super::{Decider, Overloaded, Stop};
 use crate::content::{ContentStage, Looked};
 use crate::identity::{Identity, Presented, challenge_header, resource_metadata, well_known_target};
@@ -329,7 +328,7 @@ pub(crate) enum Subject<'m> {
     Message(&'m Message<'m>),
 }
 
-fn deny(code: &str, text: &str) -> Decision {
+pub(super) fn deny(code: &str, text: &str) -> Decision {
     Decision {
         verdict: Verdict::Deny,
         reasons: vec![Reason {
@@ -384,13 +383,8 @@ impl Decider {
                 // One time budget for all elements. The last one that begins may use its own limit, so a batch takes
                 // less than twice the limit in all.
                 let budget = self.parts.settings.evaluation.time;
-                // Each would be counted without the others.
-                let alone = |judged: Judged| match judged.consumes.is_empty() {
-                    true => judged,
-                    false => Judged::unjudged(NOT_IN_BATCH.0, NOT_IN_BATCH.1, call, bundle),
-                };
                 let judge = |message| match started.elapsed() < budget {
-                    true => alone(self.judge(call, Subject::Message(message), bundle, None, Vec::new())),
+                    true => self.judge(call, Subject::Message(message), bundle, None, Vec::new()),
                     false => {
                         let text = "The batch took longer than the limit of a request.";
                         Judged::unjudged("policy.time_limit", text, call, bundle)

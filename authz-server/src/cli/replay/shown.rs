@@ -2,7 +2,7 @@
 //! the truth and display something else.
 
 use interdict_audit::commit::{ARGS, SALT_BYTES, commit};
-use interdict_audit::record::{Decision, Judgement, ReasonKind, Stage, Verdict};
+use interdict_audit::record::{ActionKind, Decision, Judgement, ReasonKind, Stage, Verdict};
 use interdict_mcp::json::{Document, Limits, Numbers};
 use interdict_policy::{Decision as Said, Facts};
 
@@ -15,11 +15,11 @@ const MAX_TEXT: usize = 128;
 /// The first thing that the record shows otherwise than the decisions; `None` when everything fits.
 pub(super) fn judged_otherwise(body: &Decision<'_>, said: &[Said]) -> Option<&'static str> {
     let judged = body.judgements.iter().zip(said).all(|(shown, said)| shows(shown, said));
-    let single = if let [said] = said { Some(said) } else { None };
+    let single = only(body, said);
     first_wrong([
         (judged, "the record shows another verdict or other reasons than the decision that it commits to"),
-        (verdict(body, said), "the record shows another verdict than its judgements"),
-        (codes(body, said), "the record shows other reasons than its judgements"),
+        (verdict(body, said, single), "the record shows another verdict than its judgements"),
+        (codes(body, said, single), "the record shows other reasons than its judgements"),
         (single.is_none_or(|said| reason(body, said)), "the record shows another deciding reason"),
         (bundle(body), "the record names a bundle that judged nothing of it"),
     ])
@@ -31,7 +31,7 @@ pub(super) fn about_otherwise(
     facts: &[Facts],
     salt: &[u8; SALT_BYTES],
 ) -> Option<&'static str> {
-    let single = if let [facts] = facts { Some(facts) } else { None };
+    let single = only(body, facts);
     first_wrong([
         (
             facts.iter().all(|facts| subject(body, facts)),
@@ -46,6 +46,15 @@ pub(super) fn about_otherwise(
             "the record shows another approval than was judged",
         ),
     ])
+}
+
+/// The only one, where the record is of one message. Of a batch it may be the one element that was judged: there was no
+/// time for the others, and what ended the batch need not be what was judged.
+fn only<'s, T>(body: &Decision<'_>, all: &'s [T]) -> Option<&'s T> {
+    match all {
+        [one] if body.action.kind != Some(ActionKind::Batch) => Some(one),
+        _ => None,
+    }
 }
 
 fn first_wrong<const N: usize>(checks: [(bool, &'static str); N]) -> Option<&'static str> {
@@ -79,17 +88,18 @@ fn shows(shown: &Judgement<'_>, said: &Said) -> bool {
 }
 
 /// Nothing is allowed that one judgement did not allow; what the policy itself ended is what it said.
-fn verdict(body: &Decision<'_>, said: &[Said]) -> bool {
+fn verdict(body: &Decision<'_>, said: &[Said], single: Option<&Said>) -> bool {
     let worst = said.iter().map(|said| said.verdict).max().map(strength);
     match body.verdict {
         Verdict::Allow => worst == Some(Verdict::Allow),
-        _ if body.stage == Stage::Policy && said.len() == 1 => Some(body.verdict) == worst,
+        _ if body.stage == Stage::Policy && single.is_some() => Some(body.verdict) == worst,
         _ => true,
     }
 }
 
-/// Codes in the order of the judgements, each once. In a batch there may be more: elements that had no time.
-fn codes(body: &Decision<'_>, said: &[Said]) -> bool {
+/// Codes in the order of the judgements, each once. In a batch there may be more: elements that had no time, or may not
+/// be in one.
+fn codes(body: &Decision<'_>, said: &[Said], single: Option<&Said>) -> bool {
     let mut codes: Vec<&str> = Vec::new();
     for code in said.iter().flat_map(|said| &said.reasons).map(|reason| reason.code.as_str()) {
         if !codes.contains(&code) {
@@ -98,7 +108,7 @@ fn codes(body: &Decision<'_>, said: &[Said]) -> bool {
     }
     codes.truncate(MAX_CODES);
     let shown: Vec<&str> = body.reasons.iter().map(AsRef::as_ref).collect();
-    if said.len() == 1 {
+    if single.is_some() {
         return shown.get(..codes.len()) == Some(codes.as_slice())
             && shown.get(codes.len()..).is_some_and(|more| more.iter().all(|code| *code == "..."));
     }
