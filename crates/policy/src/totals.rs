@@ -8,6 +8,7 @@ use std::fmt;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Most things that one call adds to a counter.
 const MAX_THINGS: usize = 10_000;
@@ -150,15 +151,22 @@ fn keys(value: &Value) -> Option<Vec<String>> {
     items.iter().map(key).collect()
 }
 
-/// Whom a counter is about. How an account is grouped and spelled makes no other one of it: letter case, blanks and
-/// separators count for nothing.
+/// Whom a counter is about. How an account is written makes no other one of it: as a number or as a text, in which form
+/// of a letter or a digit, with which accents and in which case. All that is neither letter nor digit counts for nothing.
 fn spelled(value: &Value) -> Option<String> {
-    let Ok(text) = value.as_string() else { return key(value) };
-    let kept = |character: &char| {
-        let separates = matches!(*character, '.' | '_' | '-' | '\u{200b}'..='\u{200f}' | '\u{feff}');
-        !(separates || character.is_whitespace() || character.is_control())
+    let text = match value {
+        Value::String(text) => text.to_string(),
+        Value::Number(_) => key(value)?,
+        _ => return key(value),
     };
-    let text: String = text.chars().filter(kept).flat_map(char::to_lowercase).collect();
+    // They count as letters, and show nothing.
+    let fills = |character: char| matches!(character, '\u{115f}' | '\u{1160}');
+    let text: String = text
+        .nfkd()
+        .filter(|character| character.is_alphanumeric() && !fills(*character))
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect();
     (!text.is_empty()).then(|| format!("\"{text}"))
 }
 
@@ -222,6 +230,47 @@ mod tests {
         ] {
             assert!(read(&amount.replace(from, to)).is_none(), "{from} -> {to}");
         }
+    }
+
+    /// Attack: one account, spelled in many ways, has a total for each.
+    #[test]
+    fn how_a_payee_is_spelled_makes_no_other_one_of_it() {
+        let of = |payee: &str| {
+            let text = r#"{"type":"consume","counter":"payee","window":"1h","amount":5,"of":"#;
+            read(&format!("{text}{payee}}}")).unwrap().of.unwrap()
+        };
+        for digits in ["12345", "\"12345\"", "12345.0", "\"１２３４５\"", "\"①2345\""] {
+            assert_eq!(of(digits), "\"12345", "{digits}");
+        }
+        let separators = [
+            " ",
+            ".",
+            "-",
+            "_",
+            "/",
+            ":",
+            "'",
+            "\u{ad}",
+            "\u{2060}",
+            "\u{180e}",
+            "\u{fe0f}",
+            "\u{202e}",
+            "\u{2010}",
+            "\u{301}",
+            "\u{200b}",
+            "\u{feff}",
+            "\u{34f}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{115f}",
+            "\u{e0041}",
+        ];
+        for between in separators {
+            assert_eq!(of(&format!("\"De{between}8 9\"")), "\"de89", "{between:?}");
+        }
+        assert_eq!(of("\"Café Straße\""), of("\"CAFE\u{301} STRASSE\""));
+        assert_ne!(of("\"12345\""), of("\"12346\""));
+        assert_ne!(of("\"null\""), of("null"));
     }
 
     /// Attack: whoever reads logs learns whom somebody pays.
