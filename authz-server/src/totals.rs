@@ -227,8 +227,9 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, TotalsError> {
     let gone = || TotalsError::Unavailable("the totals have stopped".to_owned());
     let (answer, result) = oneshot::channel();
+    let asked = Instant::now();
     let job: Job = Box::new(move |file| {
-        let _ = answer.send(work(file));
+        let _ = answer.send(file.begin(asked).and_then(|()| work(file)));
     });
     jobs.send(job).map_err(|_| gone())?;
     result.await.map_err(|_| gone())?

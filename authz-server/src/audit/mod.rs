@@ -39,4 +39,5 @@ pub use self::log::AuditLog;
 pub use self::metrics::AuditMetrics;
 pub use self::reader::{LogReader, StoredCheckpoint, StoredEntry, Unanswered, decision_of};
 pub use self::rotate::rotate_key;
+pub(crate) use self::schema::Files;
 pub use self::seal::open_sealed;

@@ -4,11 +4,12 @@
 //! parts, so a counter of amounts has at most 62 rows, and an amount counts for its window and up to a sixtieth more.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::sqlite::schema::{self, Form};
+use crate::audit::Files;
 use crate::totals::TotalsError;
 
 /// "Interdict totals".
@@ -28,7 +29,8 @@ CREATE INDEX spent_by_owner ON spent (owner);
 CREATE INDEX spent_by_end ON spent (ends);
 ";
 
-/// How long a call waits for another process that writes: less than an enforcement point waits for us.
+/// How long a call waits for another process that writes: less than an enforcement point waits for us. All that were
+/// asked for meanwhile wait with it, and not once more each.
 const BUSY: Duration = Duration::from_millis(500);
 /// Parts of a window.
 const PARTS: i64 = 60;
@@ -67,6 +69,9 @@ pub(crate) type Standing = (u64, Option<u64>);
 /// The file.
 pub(crate) struct TotalsFile {
     connection: Connection,
+    files: Files,
+    /// When waiting for others was last in vain.
+    in_vain: Option<Instant>,
 }
 
 impl TotalsFile {
@@ -76,11 +81,24 @@ impl TotalsFile {
         let connection = schema::open(file, &FORM).map_err(wrong)?;
         connection.busy_timeout(BUSY).map_err(unavailable)?;
         connection.pragma_update(None, "max_page_count", MAX_PAGES).map_err(unavailable)?;
-        Ok(Self { connection })
+        let files = Files::of(file).map_err(|error| wrong(error.message))?;
+        Ok(Self { connection, files, in_vain: None })
+    }
+
+    /// Whether it is still the file at its path: counters that nobody finds again hold nothing back.
+    fn check(&self) -> Result<(), TotalsError> {
+        self.files.check().map_err(|error| TotalsError::Unavailable(error.message))
+    }
+
+    /// What comes next was asked for at this moment.
+    pub(crate) fn begin(&self, asked: Instant) -> Result<(), TotalsError> {
+        let waited = self.in_vain.is_some_and(|in_vain| asked < in_vain);
+        self.connection.busy_timeout(if waited { Duration::ZERO } else { BUSY }).map_err(unavailable)
     }
 
     /// What the counters say, for all of these at one moment.
     pub(crate) fn standing(&mut self, entries: &[Entry], now: i64) -> Result<Vec<Standing>, TotalsError> {
+        self.check()?;
         let transaction = self.connection.transaction().map_err(unavailable)?;
         standing(&transaction, entries, now)
     }
@@ -94,7 +112,14 @@ impl TotalsFile {
         now: i64,
     ) -> Result<Option<Vec<Standing>>, TotalsError> {
         let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior).map_err(unavailable)?;
+        self.check()?;
+        let in_vain = &mut self.in_vain;
+        let transaction = self.connection.transaction_with_behavior(behavior).map_err(|error| {
+            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+                *in_vain = Some(Instant::now());
+            }
+            unavailable(error)
+        })?;
         let standing = standing(&transaction, entries, now)?;
         if standing != seen {
             return Ok(Some(standing));

@@ -198,3 +198,43 @@ async fn a_rehearsal_counts_nothing() {
         assert_eq!(count(&totals, &bot, &things(&["a"]), at(0)).await, (0, Some(1)));
     }
 }
+
+/// Attack: whoever may remove the file has every counter at zero, and nobody notices.
+#[tokio::test]
+async fn a_file_that_is_not_at_its_place_any_more_counts_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (totals, bot) = (open(&folder), owner("bot"));
+    count(&totals, &bot, &amount(5), at(0)).await;
+    let (file, away) = (folder.path().join(DATABASE), folder.path().join("away"));
+    std::fs::rename(&file, &away).unwrap();
+    let refused = async || {
+        let standing = totals.standing(&bot, &amount(1), at(1)).await.unwrap_err();
+        let seen = [TotalFact { counter: "value".into(), window: DAY.into(), before: 5, new: None }];
+        let added = totals.add(&bot, &amount(1), &seen, at(1)).await.unwrap_err();
+        (standing.code(), added.code()) == ("totals.unavailable", "totals.unavailable")
+    };
+    assert!(refused().await);
+    std::fs::copy(&away, &file).unwrap();
+    assert!(refused().await);
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(totals.standing(&bot, &amount(1), at(1)).await.unwrap()[0].before, 5);
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_one_lock_wait_for_it_together() {
+    let folder = TempDir::new().unwrap();
+    let (totals, bot) = (open(&folder), owner("bot"));
+    count(&totals, &bot, &amount(5), at(0)).await;
+    let other = Connection::open(folder.path().join(DATABASE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let seen = [TotalFact { counter: "value".into(), window: DAY.into(), before: 5, new: None }];
+    let one = amount(1);
+    let began = Instant::now();
+    let add = || totals.add(&bot, &one, &seen, at(1));
+    let (a, b, c, d, e, f) = tokio::join!(add(), add(), add(), add(), add(), add());
+    assert!([a, b, c, d, e, f].iter().all(Result::is_err));
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(2_000), "{took:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(add().await.unwrap(), Added::Yes);
+}
