@@ -344,6 +344,47 @@ fn the_example_bundles_load() {
     );
 }
 
+/// A ceiling on a server that is called otherwise binds nobody, and neither does a role that has no data.
+#[test]
+fn a_server_or_role_that_nothing_declares_is_told_with_the_one_that_was_meant() {
+    let data = "interdict:
+  roles: {user: {tools: {mien: [x], mine: [x], '*': [y]}}}
+  limits: {mien: {get-sum: [{path: [a], type: number, ask_above: 100}]}}
+  destinations: {hosts: [example.com], tools: {post: {send: [{path: [to], kind: host}]}}}
+content: {}
+";
+    let agents = format!("agents:\n{}", AGENT.replace("[r]", "[user, usr, teller]"));
+    let servers = format!("servers:\n{}", server("mine", "['*']", "[/mcp]"));
+    let own = "package interdict.policy.own\n\ndeny contains {\"code\": \"x\", \"message\": \"x\"} if \"teller\" in input.agent.roles\n";
+    let folder = Folder::new(&[
+        ("data.yaml", data),
+        ("agents/agents.yaml", &agents),
+        ("servers/servers.yaml", &servers),
+        ("own.rego", own),
+    ]);
+    let bundle = Bundle::load(&[project("policies"), folder.root()]).unwrap();
+    let said: Vec<&str> =
+        bundle.warnings().iter().map(|said| said.rsplit("data.yaml: ").next().unwrap()).collect();
+    assert_eq!(
+        said,
+        [
+            "nothing in this bundle reads `content`; did you mean `interdict.content`?",
+            "`interdict.limits` names server `mien`, which no file declares; did you mean `mine`?",
+            "`interdict.destinations.tools` names server `post`, which no file declares",
+            "`interdict.roles.user.tools` names server `mien`, which no file declares; did you mean `mine`?",
+            "agent `a` has role `usr`, which `interdict.roles` does not define; did you mean `user`?",
+        ]
+    );
+}
+
+#[test]
+fn nothing_that_is_shipped_is_warned_of() {
+    for example in ["examples/first-server/bundle", "examples/quickstart/bundle", "demo/policy"] {
+        let bundle = Bundle::load(&[project("policies"), project(example)]).unwrap();
+        assert!(bundle.warnings().is_empty(), "{example}: {:?}", bundle.warnings());
+    }
+}
+
 #[test]
 fn the_examples_of_the_policies_page_load() {
     let page = std::fs::read_to_string(project("policies/README.md")).unwrap();

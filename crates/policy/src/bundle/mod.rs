@@ -17,6 +17,7 @@ mod rego;
 mod strict;
 mod tarball;
 mod traps;
+mod undeclared;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,9 @@ use crate::contract::Contracts;
 use crate::grants::{Grants, Roles};
 use crate::limits::undisturbed;
 use crate::{BundleError, ContentConfig, Contract, EvalLimits, Evaluator, Registry};
+
+/// The folder of data that is ours.
+const INTERDICT: &str = "interdict";
 
 /// The set of Rego, data, agents and servers that is in force.
 #[derive(Debug, Clone)]
@@ -207,7 +211,7 @@ impl Bundle {
         &self.inner.notes
     }
 
-    /// What may be a mistake: data that nothing in the bundle reads.
+    /// What may be a mistake: data that nothing in the bundle reads; servers and roles that nothing declares.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.inner.warnings
@@ -332,6 +336,9 @@ fn checked(files: &[SourceFile]) -> Result<Loaded, BundleError> {
     }
     probe(&program, &topics, &data)?;
 
+    let texts = policies.iter().map(|(file, _)| file.text.as_str());
+    let mut warnings = unread::unread(&data, texts.clone());
+    warnings.extend(undeclared::undeclared(&data, &registry, roles.is_some(), texts));
     let (with_tests, test_rules) = add_tests(&program, &functions, &tests)?;
     let policy_files = policies.iter().map(|(file, _)| file.path.clone()).collect();
     let named = files.iter().find(|file| file.kind == Kind::Manifest);
@@ -348,7 +355,7 @@ fn checked(files: &[SourceFile]) -> Result<Loaded, BundleError> {
         program,
         fast: BTreeSet::new(),
         notes: Vec::new(),
-        warnings: unread::unread(&data, policies.iter().map(|(file, _)| file.text.as_str())),
+        warnings,
     };
     Ok(Loaded { bundle: Bundle::with_fast_sets(inner), with_tests, tests: test_rules, policy_files })
 }

@@ -2,22 +2,22 @@
 //! wrote and nobody follows, so it is told. It is no error: data may be written ahead of the policy that reads it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::Data;
+use super::{Data, INTERDICT};
 
 /// What this program reads of the data itself, whichever policies there are.
 const OURS: [&str; 3] = ["content", "destinations", "roles"];
-/// The folder of data that is ours.
-const INTERDICT: &str = "interdict";
 /// A name this far away is taken for a slip.
 const NEAR: usize = 2;
 
 /// One sentence for every member of the data, at the top or below `interdict`, that neither this program nor any of these
 /// policies names.
 pub(super) fn unread<'t>(data: &Data, policies: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let policies: Vec<String> = policies.map(code).collect();
     let mut top = Names::from([INTERDICT]);
     let mut ours = Names::from(OURS);
-    for text in policies {
+    for text in &policies {
         for (at, _) in text.match_indices("data") {
             let before = text.get(..at).and_then(|text| text.chars().next_back());
             let rest = text.get(at + "data".len()..).unwrap_or_default();
@@ -29,9 +29,30 @@ pub(super) fn unread<'t>(data: &Data, policies: impl Iterator<Item = &'t str>) -
             }
         }
     }
-    let mut said = top.missing(data, &[]);
-    said.extend(ours.missing(data, &[INTERDICT]));
+    let indented = |name: &str| ours.known.contains(name).then(|| format!("{INTERDICT}.{name}"));
+    let mut said = top.missing(data, &[], &indented);
+    said.extend(ours.missing(data, &[INTERDICT], &|_| None));
     said
+}
+
+/// The Rego without its comments and what is in its strings: prose speaks of data, too.
+fn code(text: &str) -> String {
+    let (mut kept, mut inside) = (String::with_capacity(text.len()), None);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (inside, character) {
+            (None, '#' | '"' | '`') => inside = Some(character),
+            (None, _) => kept.push(character),
+            (Some('"'), '\\') => drop(characters.next()),
+            (Some('#' | '"'), '\n') => {
+                inside = None;
+                kept.push(character);
+            }
+            (Some(end), _) if end == character && end != '#' => inside = None,
+            _ => {}
+        }
+    }
+    kept
 }
 
 /// Names that are read at one place of the data.
@@ -59,23 +80,29 @@ impl<'t> Names<'t> {
         Some((name, rest))
     }
 
-    /// The members of the data below `path` that are none of these.
-    fn missing(&self, data: &Data, path: &[&str]) -> Vec<String> {
+    /// The members of the data below `path` that are none of these. `elsewhere`: where such a name is read instead.
+    fn missing(&self, data: &Data, path: &[&str], elsewhere: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
         let strange = data.members(path).filter(|(name, _)| !self.any && !self.known.contains(name));
-        strange.map(|(name, file)| self.sentence(path, name, &file.display().to_string())).collect()
+        let prefix = path.iter().map(|part| format!("{part}.")).collect::<String>();
+        let sentence = |(name, file): (&str, &Path)| {
+            let meant = elsewhere(name)
+                .or_else(|| near(&self.known, name).map(|known| format!("{prefix}{known}")))
+                .map_or_else(|| self.all(), |meant| format!("did you mean `{meant}`?"));
+            format!("{}: nothing in this bundle reads `{prefix}{name}`; {meant}", file.display())
+        };
+        strange.map(sentence).collect()
     }
 
-    fn sentence(&self, path: &[&str], name: &str, file: &str) -> String {
-        let path = path.iter().map(|part| format!("{part}.")).collect::<String>();
-        let near = self.known.iter().map(|known| (distance(known, name), known)).min();
-        let hint = match near {
-            Some((far, known)) if far <= NEAR && far < name.chars().count() => {
-                format!("did you mean `{path}{known}`?")
-            }
-            _ => format!("what is read there: {}", self.known.iter().copied().collect::<Vec<_>>().join(", ")),
-        };
-        format!("{file}: nothing in this bundle reads `{path}{name}`; {hint}")
+    fn all(&self) -> String {
+        let known: Vec<&str> = self.known.iter().copied().filter(|name| !name.is_empty()).collect();
+        format!("what is read there: {}", known.join(", "))
     }
+}
+
+/// The known name that `name` may be a slip of.
+pub(super) fn near<'k>(known: &BTreeSet<&'k str>, name: &str) -> Option<&'k str> {
+    let (far, known) = known.iter().map(|known| (distance(known, name), *known)).min()?;
+    (far <= NEAR && far < name.chars().count()).then_some(known)
 }
 
 fn is_of_name(character: char) -> bool {
@@ -140,6 +167,15 @@ mod tests {
         assert!(said("x: 1", "a := data[input.name]").is_empty());
         assert!(said("interdict: {x: 1}", "import data.interdict as settings").is_empty());
         assert_eq!(said("interdict: {x: 1}", "a := metadata.interdict.x\nb := data_of.x").len(), 1);
+    }
+
+    #[test]
+    fn a_section_that_lost_its_indentation_is_told_whatever_comments_and_texts_say_of_data() {
+        let rego = "# How data is read\nlimit := data.interdict.limits[x]\ntext := `data\n of`\ny := \"a \\\" data x\"";
+        assert_eq!(
+            said("interdict: {limits: {}}\ncontent: 1\n", rego),
+            ["data.yaml: nothing in this bundle reads `content`; did you mean `interdict.content`?"]
+        );
     }
 
     #[test]
