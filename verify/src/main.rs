@@ -1,11 +1,13 @@
 //! `interdict-verify`: the auditor's program. It reads an evidence package and says whether what it shows is what was
 //! recorded. It opens no socket, and nothing in its dependency tree could (a test looks).
 
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use interdict_audit::verify::{Report, TrustSource, Verdict, verify};
+use interdict_audit::verify::{Finding, Report, TrustSource, Verdict, verify};
 
 const HELP: &str = "\
 Examples:
@@ -19,6 +21,9 @@ A trust file names whose signatures count and which checkpoints you kept:
 Without --trust, trust.json of the package is used: then a good result only says that the package agrees with itself.
 
 Exit codes: 0 whole, 1 tampered, 2 unusable input.";
+
+/// The code of a tree that is not the one that was signed.
+const ROOT: &str = "verify.root";
 
 /// Checks an evidence package, offline.
 #[derive(Debug, Parser)]
@@ -47,22 +52,15 @@ fn main() -> ExitCode {
                 let error = serde_json::json!({
                     "verdict": "unusable", "code": unusable.code, "message": unusable.to_string(),
                 });
-                println!("{error}");
+                let _ = say(&format!("{error}\n"));
             }
-            eprintln!("interdict-verify: {}: {}", unusable.code, printable(&unusable.to_string()));
+            complain(format_args!("{}: {}", unusable.code, printable(&unusable.to_string())));
             return ExitCode::from(2);
         }
     };
-    if arguments.json {
-        match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                eprintln!("interdict-verify: {error}");
-                return ExitCode::from(2);
-            }
-        }
-    } else {
-        print_report(&report);
+    if let Err(error) = told(&report, arguments.json).and_then(|text| say(&text)) {
+        complain(format_args!("{error}"));
+        return ExitCode::from(2);
     }
     match report.verdict {
         Verdict::Whole => ExitCode::SUCCESS,
@@ -70,43 +68,84 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_report(report: &Report) {
-    let part = if report.complete { "the whole log" } else { "a part of the log" };
-    println!("log          {} (tenant {})", printable(&report.origin), printable(&report.tenant));
-    println!("records      {}, {part} of {} entries", report.records, report.size);
-    let kinds: Vec<_> = report.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    println!("             {}", kinds.join(", "));
-    if let (Some(first), Some(last)) = (&report.first, &report.last) {
-        println!("time         {first} to {last}");
+fn told(report: &Report, as_json: bool) -> io::Result<String> {
+    if as_json {
+        return Ok(serde_json::to_string_pretty(report)? + "\n");
     }
-    println!("root         {}", report.root.as_deref().unwrap_or("-"));
-    println!(
+    let mut text = String::new();
+    write_report(report, &mut text).map_err(io::Error::other)?;
+    Ok(text)
+}
+
+/// Writes to standard output. A reader that went away changes nothing about what was found.
+fn say(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error. When that cannot be written there is nobody left to tell.
+fn complain(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "interdict-verify: {text}");
+}
+
+fn write_report(report: &Report, out: &mut String) -> fmt::Result {
+    let part = if report.complete { "the whole log" } else { "a part of the log" };
+    writeln!(out, "log          {} (tenant {})", printable(&report.origin), printable(&report.tenant))?;
+    writeln!(out, "records      {}, {part} of {} entries", report.records, report.size)?;
+    let kinds: Vec<_> = report.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    writeln!(out, "             {}", kinds.join(", "))?;
+    if let (Some(first), Some(last)) = (&report.first, &report.last) {
+        writeln!(out, "time         {first} to {last}")?;
+    }
+    writeln!(out, "root         {}", report.root.as_deref().unwrap_or("-"))?;
+    writeln!(
+        out,
         "checkpoints  {} recomputed, {} kept elsewhere confirmed, {} witnesses",
         report.checkpoints, report.trusted_checkpoints, report.witnesses
-    );
-    println!("bundles      {} recomputed", report.bundles);
+    )?;
+    writeln!(out, "bundles      {} recomputed", report.bundles)?;
     let trust = match report.trust {
         TrustSource::Auditor => "your file",
         TrustSource::Package => {
             "the package's own trust.json: shows that it agrees with itself, not who made it"
         }
     };
-    println!("trust        {trust}");
-    for finding in &report.findings {
+    writeln!(out, "trust        {trust}")?;
+    for finding in distinct(&report.findings) {
         let place = finding.seq.map(|seq| format!(" record {seq}:")).unwrap_or_default();
-        println!("FOUND        {}:{place} {}", finding.code, printable(&finding.message));
+        writeln!(out, "FOUND        {}:{place} {}", finding.code, printable(&finding.message))?;
+    }
+    let roots = report.findings.iter().filter(|finding| finding.code == ROOT).count();
+    if roots > 1 {
+        writeln!(
+            out,
+            "             and {} later checkpoints with another root, for the same reason",
+            roots - 1
+        )?;
     }
     let more = report.finding_count.saturating_sub(report.findings.len() as u64);
     if more > 0 {
-        println!("             and {more} more");
+        writeln!(out, "             and {more} more")?;
     }
-    println!(
+    writeln!(
+        out,
         "verdict      {}",
         match report.verdict {
             Verdict::Whole => "WHOLE",
             Verdict::Tampered => "TAMPERED",
         }
-    );
+    )
+}
+
+/// Findings without what follows from one of them: where a root is wrong, so is that of every larger tree.
+fn distinct(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let mut roots = 0;
+    findings.iter().filter(move |finding| {
+        roots += usize::from(finding.code == ROOT);
+        finding.code != ROOT || roots == 1
+    })
 }
 
 /// A package is somebody else's text: nothing in it moves the cursor or forges a line of ours.

@@ -16,7 +16,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use support::cases::{self, Case};
@@ -196,5 +196,25 @@ fn what_is_no_file_is_not_waited_for() {
         let output = verify(&["--json"], made.path());
         assert_eq!(output.status.code(), Some(2), "{name}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("verify.unreadable"), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing_about_the_exit_code() {
+    for entry in std::fs::read_dir(vectors()).unwrap() {
+        let folder = entry.unwrap().path();
+        let expect: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("expect.json")).unwrap()).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_interdict-verify"))
+            .arg(&folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        drop((child.stdout.take(), child.stderr.take()));
+        let code = child.wait().unwrap().code().map(Value::from);
+        assert_eq!(code, Some(expect["exit"].clone()), "{}", folder.display());
+        let text = String::from_utf8(verify(&[], &folder).stdout).unwrap();
+        assert!(text.matches("verify.root:").count() <= 1, "a wrong root is told once: {text}");
     }
 }
