@@ -57,6 +57,39 @@ fn every_reason_code_in_the_source_is_documented() {
     assert!(missing.is_empty(), "not in docs/reason-codes.md: {missing:?}");
 }
 
+/// What the shipped policies say is looked up in the same place.
+#[test]
+fn every_reason_code_of_the_default_policies_is_documented() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(project.join("docs/reason-codes.md")).unwrap();
+    let mut codes = BTreeSet::new();
+    for file in files(&project.join("policies"), &|name| name.ends_with(".rego") && !name.contains("_test")) {
+        let text = fs::read_to_string(&file).unwrap();
+        // A mistake refuses the bundle and is no answer to a call.
+        let lines = text.lines().filter(|line| !line.starts_with("mistake"));
+        let behind = lines.filter_map(|line| line.split_once(r#""code": ""#));
+        codes.extend(behind.filter_map(|(_, rest)| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    assert!(codes.len() > 45, "the search found only {codes:?}");
+    let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("`policy.{code}`"))).collect();
+    assert!(missing.is_empty(), "not in docs/reason-codes.md: {missing:?}");
+}
+
+#[test]
+fn every_reason_code_of_an_answer_is_on_the_filters_page_and_pointed_to() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = ["docs/filter.md", "docs/reason-codes.md"]
+        .map(|page| fs::read_to_string(project.join(page)).unwrap());
+    let mut codes = BTreeSet::new();
+    for file in sources(&project.join("crates/content/src/response")) {
+        codes.extend(codes_of(&["response"], &fs::read_to_string(&file).unwrap()));
+    }
+    assert!(codes.len() >= 5, "the search found only {codes:?}");
+    for code in codes {
+        assert!(pages.iter().all(|page| page.contains(&format!("`{code}`"))), "{code}");
+    }
+}
+
 /// Auditors look up what the verifier said, and the page says nothing that it could not say.
 #[test]
 fn the_auditors_page_has_the_codes_of_the_verifier_and_no_others() {
@@ -72,13 +105,18 @@ fn the_auditors_page_has_the_codes_of_the_verifier_and_no_others() {
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    files(folder, &|name| name.ends_with(".rs") && !name.trim_end_matches(".rs").contains("test"))
+}
+
+/// All files below a folder whose name fits, those in folders of tests left out.
+fn files(folder: &Path, fits: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("test"));
-        if path.is_dir() && !is_test {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.contains("test") {
+            found.extend(files(&path, fits));
+        } else if path.is_file() && fits(&name) {
             found.push(path);
         }
     }

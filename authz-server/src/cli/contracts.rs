@@ -13,7 +13,7 @@ use super::{Failure, small_runtime};
 
 const HELP: &str = "\
 Examples:
-  interdict contracts draft --url http://127.0.0.1:8000/mcp --server files > policies/contracts/files.yaml
+  interdict contracts draft --url http://127.0.0.1:8000/mcp --server files > drafts/files.yaml
   interdict contracts draft --url https://mail.internal/mcp --server mail --header 'authorization: Bearer …'
 
 What a tool does is guessed from its name, its schema and its annotations, which are the server's own words. A bundle refuses a

@@ -116,14 +116,18 @@ impl Pins {
     }
 
     /// Whether a definition may be approved together with others: it waits, can be read, and nothing but noisy phrases are
-    /// suspicious about it. One that has to be approved again was read before.
+    /// suspicious about it; about a change of what was approved, not even those. One that has to be approved again was read
+    /// before.
     pub fn is_plain(&self, entry: &Entry) -> bool {
         let is_new = |seen: &Sighting| seen.definition.is_some() && !seen.seen_as.is_suspicious();
         match entry.state {
             PinState::Stale => true,
             PinState::Review => {
                 entry.seen.as_ref().is_some_and(is_new)
-                    && self.suspicions(entry).iter().all(|suspicion| suspicion.tier == "lexical")
+                    && self
+                        .suspicions(entry)
+                        .iter()
+                        .all(|suspicion| suspicion.tier == "lexical" && entry.pin.is_none())
             }
             PinState::Pinned | PinState::Revoked => false,
         }

@@ -133,7 +133,7 @@ fn value(out: &mut String, input: &[Place<'_>], pays: bool) {
         place.is_number() && has(place.name, if pays { AMOUNTS } else { &["amount", "price"] })
     };
     let Some(place) = input.iter().find(amount) else { return };
-    line(out, &format!("    value: {GUESSED}; amounts are in the smallest unit"));
+    line(out, &format!("    value: {GUESSED}; ask_above and max are in the smallest unit"));
     line(out, &format!("      path: {}", list(&place.path)));
     if !place.is("integer") {
         line(out, &format!("      minor_units: 2 {GUESSED}"));
