@@ -11,6 +11,8 @@ use std::process::Stdio;
 use evidence::house::SECRET;
 use evidence::{House, text};
 use interdict_audit::verify::{Verdict, verify};
+use interdict_proto::outcome::{Found, Outcome, Treated};
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_chain_of_an_approved_call_is_told_from_the_question_to_the_outcome_and_proves_itself() {
@@ -57,6 +59,53 @@ async fn the_chain_of_an_approved_call_is_told_from_the_question_to_the_outcome_
     house.run(&["audit", "show", &allowed]).ends(0);
     house.run(&["audit", "show", "0198c5d2-7c1e-7000-8000-00000000002a"]).ends(1).says(&["no log holds"]);
     house.run(&["audit", "show", "x"]).ends(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_to_an_answer_is_told_in_words_and_found_by_its_reason() {
+    let house = House::new();
+    let server = house.start().await;
+    let allowed = server.call("good").await;
+    let pan = Found { class: "pan".to_owned(), action: "redact".to_owned(), count: 2 };
+    let refused = Outcome {
+        treated: Treated::Refused.into(),
+        treated_reason: "response.rows".to_owned(),
+        rows_cut: 7,
+        found: vec![pan],
+        ..Outcome::default()
+    };
+    server.ended_with(&allowed, refused).await;
+    let of = ["audit", "query", "--reason", "response.rows"];
+    let ran = house.until(&of, |ran| ran.out.contains(&allowed)).ends(0);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    ran.says(&["answer refused because of response.rows (server said 200 result) in 12.3 ms"]);
+    house.run(&["audit", "query", "--reason", "response.none"]).ends(0).says(&["nothing fits"]);
+    house.run(&["audit", "show", &allowed]).ends(0).says(&[
+        "happened     allowed; answer refused because of response.rows",
+        "treated      refused: the agent got an error",
+        "found        pan redact 2",
+        "rows cut     7",
+    ]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_of_ones_own_call_is_told_as_not_taken_with_its_why() {
+    let house = House::new();
+    let server = house.start().await;
+    let asked = server.call("risky").await;
+    let entries = house.run(&["audit", "show", &asked, "--json"]).lines();
+    let id = |entry: &Value| entry["entry"]["body"]["approval_id"].as_str().map(str::to_owned);
+    let approval = entries.iter().find_map(id).unwrap();
+    server.approve_in_vain(&approval, "ana@example.com");
+    let ran = house.until(&["audit", "show", &asked], |ran| ran.out.contains("not_applied")).ends(0);
+    ran.says(&[
+        "APPROVAL  approved",
+        "taken        no: ",
+        "why          the agent, its owner",
+        "approval.self_approval",
+    ]);
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

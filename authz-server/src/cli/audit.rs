@@ -14,6 +14,7 @@ mod scratch;
 mod show;
 mod story;
 mod tenants;
+mod treated;
 mod verify;
 mod walk;
 

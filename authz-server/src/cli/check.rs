@@ -29,6 +29,8 @@ request.json (all keys but `path` are optional; unknown keys are refused):
     "server": "files", "route": "mcp", "time": "2026-07-28T12:00:00Z"
   }
 A `body` that is a string is sent as it is; `body_file` sends a file. `headers` may be a list of pairs.
+Without `enforcer` it is the filter of this version in mode `call`, which looks into responses where the content rules ask for
+it. `"profiles": null` in it stands for one that cannot (`native` never can): then such calls are denied.
 
 Exit codes: 0 allow, 10 deny, 11 intercept, 2 usage or configuration error."#;
 

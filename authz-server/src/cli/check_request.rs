@@ -61,11 +61,17 @@ impl Default for Headers {
 struct EnforcerFile {
     kind: EnforcerKind,
     version: String,
+    /// Digests of the content profiles that it holds; `null`: it does not look into responses.
+    profiles: Option<Vec<String>>,
 }
 
 impl Default for EnforcerFile {
     fn default() -> Self {
-        Self { kind: EnforcerKind::Call, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self {
+            kind: EnforcerKind::Call,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            profiles: Some(Vec::new()),
+        }
     }
 }
 
@@ -147,7 +153,7 @@ impl RequestFile {
                 kind: self.enforcer.kind,
                 version: self.enforcer.version,
                 reports_outcomes: false,
-                profiles: None,
+                profiles: self.enforcer.profiles,
             },
             id: "check".to_owned(),
             http: Http {

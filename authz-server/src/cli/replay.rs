@@ -28,7 +28,8 @@ Examples:
 
 A decision is judged again with the bundle that judged it and compared byte for byte. With --bundle (folders, an OPA bundle, or
 a kept bundle) decisions of the range are judged with that one, and what would flip is counted. What cannot be tested is
-counted with its reason: refused before the policy, inputs erased, bundle not kept. No argument is printed.
+counted with its reason: refused before the policy, inputs erased, bundle not kept. No argument is printed. It is what the policy
+said that is judged again: where a later stage decided (`pins`, `approval`), `final` shows how the call ended.
 
 Exit codes: one decision: 0 the same, 1 different or tampered with, 3 not testable. A range: 0 none different, 1 some are. With
 --bundle: 0 done, 1 with --fail-on-flip when a verdict or an obligation would change, or when something was tampered with.

@@ -22,6 +22,14 @@ impl House {
     fn check(&self, more: &[&str]) -> Ran {
         self.run(&[&["check", "--request", "request.json"], more].concat())
     }
+
+    /// The exit code where both outputs are closed before anything is written.
+    fn unread(&self, arguments: &[&str]) -> Option<i32> {
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        child.wait().unwrap().code()
+    }
 }
 
 #[test]
@@ -37,6 +45,35 @@ fn check_ends_with_0_for_allow_10_for_deny_and_11_for_intercept_and_stores_nothi
         assert_eq!((&answer["verdict"], &answer["reason"]), (&json!(verdict), &json!(reason)));
     }
     assert!(!house.path("interdict-approvals.db").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_turn_a_deny_into_the_code_of_an_allow() {
+    let house = House::new();
+    for (tool, code) in [("good", 0), ("bad", 10), ("risky", 11)] {
+        house.request(tool, json!({}));
+        assert_eq!(house.unread(&["check", "--request", "request.json"]), Some(code), "{tool}");
+    }
+    house.write("bundle/house/rules.rego", "package interdict.policy.house\nimport rego.v1\nallow if");
+    assert_eq!(house.unread(&["config", "check"]), Some(2));
+}
+
+/// The filter looks into answers, so policies can be tried where content is looked for; an enforcer that cannot is refused.
+#[test]
+fn check_stands_for_a_filter_that_looks_into_answers_unless_it_is_told_otherwise() {
+    let house = House::new();
+    house.write(
+        "bundle/data.yaml",
+        "interdict: {content: {rules: [{classes: [pan], direction: response, action: redact}]}}",
+    );
+    for more in [json!({}), json!({"enforcer": {"kind": "call"}})] {
+        house.request("good", more);
+        assert_eq!(house.check(&[]).ends(0).json()["verdict"], "allow");
+    }
+    for enforcer in [json!({"kind": "call", "profiles": null}), json!({"kind": "native"})] {
+        house.request("good", json!({ "enforcer": enforcer }));
+        assert_eq!(house.check(&[]).ends(10).json()["reason"], "enforcer.cannot_inspect_response");
+    }
 }
 
 #[test]

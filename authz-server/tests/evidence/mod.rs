@@ -113,6 +113,11 @@ impl Server<'_> {
 
     /// Says how an allowed call ended.
     pub(crate) async fn ended(&self, decision_id: &str) {
+        self.ended_with(decision_id, Outcome::default()).await;
+    }
+
+    /// As `ended`, with what was done to the answer.
+    pub(crate) async fn ended_with(&self, decision_id: &str, treated: Outcome) {
         let authz_server::config::ListenAddress::Tcp(address) = self.running.addresses().grpc else {
             panic!()
         };
@@ -128,7 +133,7 @@ impl Server<'_> {
             rpc: Rpc::Result.into(),
             rpc_code: None,
             grpc_status: None,
-            ..Outcome::default()
+            ..treated
         };
         let codec = tonic_prost::ProstCodec::<ReportRequest, ReportResponse>::default();
         let report =
@@ -151,6 +156,13 @@ impl Server<'_> {
         let id = ask(&["list", "--state", "pending"])["approvals"][0]["id"].as_str().unwrap().to_owned();
         ask(&["approve", &id, "--by", "vera@example.com"]);
         id
+    }
+
+    /// Somebody approves a question that waits and may not.
+    pub(crate) fn approve_in_vain(&self, id: &str, by: &str) {
+        let admin = format!("http://{}", self.running.addresses().admin.unwrap());
+        let options = ["approvals", "--admin", &admin, "--token-file", "admin.token"];
+        self.house.run(&[&options[..], &["approve", id, "--by", by]].concat()).ends(1);
     }
 
     pub(crate) async fn stop(self) {

@@ -1,7 +1,7 @@
 //! Which entries are wanted.
 
 use clap::{Args, ValueEnum};
-use interdict_audit::record::{AnyBody, Decision, Entry, Kind, Moment, Verdict};
+use interdict_audit::record::{AnyBody, Decision, Entry, Kind, Moment, Outcome, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
 /// A moment as it was asked for.
@@ -69,7 +69,8 @@ pub(super) struct Filter {
     /// Only decisions with this verdict.
     #[arg(long, value_enum)]
     verdict: Option<Said>,
-    /// Only decisions with this reason code, deciding or not.
+    /// Only decisions with this reason code, deciding or not, and outcomes whose answer was treated because of it. An outcome
+    /// names no agent, tool or server: leave those out.
     #[arg(long, value_name = "CODE")]
     reason: Option<String>,
     /// Only this MCP server.
@@ -109,7 +110,7 @@ impl Filter {
     }
 
     fn fits(&self, entry: &Entry<'_>) -> bool {
-        // Only these two say who did what; a body that cannot be read is shown wherever nothing was asked of it.
+        // Only decisions and approvals say who did what; a body that cannot be read is shown wherever nothing was asked of it.
         match entry.kind {
             Kind::Decision => serde_json::from_str(entry.body).is_ok_and(|body| self.fits_decision(&body)),
             Kind::Approval => {
@@ -118,8 +119,14 @@ impl Filter {
                     && matches!(entry.body(), Ok(AnyBody::Approval(body)) if self.names(
                         Some(&body.agent), Some(&body.server), body.tool.as_deref()))
             }
+            Kind::Outcome => serde_json::from_str(entry.body).is_ok_and(|body| self.fits_outcome(&body)),
             _ => false,
         }
+    }
+
+    fn fits_outcome(&self, body: &Outcome<'_>) -> bool {
+        let reason = |code: &String| body.treated_reason.as_ref().is_some_and(|known| known == code);
+        self.verdict.is_none() && self.reason.as_ref().is_some_and(reason) && self.names(None, None, None)
     }
 
     fn fits_decision(&self, body: &Decision<'_>) -> bool {

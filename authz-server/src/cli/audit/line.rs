@@ -4,6 +4,7 @@ use interdict_audit::record::{
     AnyBody, Approval, Bundle, Decision, Entry, Key, Moment, Outcome, Pin, RecordError,
 };
 
+use super::treated;
 use crate::cli::plain;
 
 /// Columns of the line, without the last one.
@@ -82,7 +83,7 @@ impl What {
         Self {
             word: "outcome".to_owned(),
             who: body.ended.label().to_owned(),
-            whom: format!("{} in {}{late}", answered(body), millis(body.duration_us.get())),
+            whom: format!("{} in {}{late}", treated::ended(body), millis(body.duration_us.get())),
             why: body.decision_id.to_string(),
         }
     }

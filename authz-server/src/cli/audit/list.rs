@@ -29,6 +29,10 @@ Examples:
   interdict audit query --verdict deny --since 2h
   interdict audit query --tenant acme --agent report-bot --tool 'delete_*'
   interdict audit query --reason policy.no_allow --limit 1000 --json
+  interdict audit query --reason response.rows
+
+A reason beginning with `response.` is that of an answer: the entries are outcomes, and `interdict audit show` with the id at the
+end of the line tells the whole story.
 
 Exit codes: 0 done (also when nothing fits), 1 failed, 2 usage or configuration error.";
 

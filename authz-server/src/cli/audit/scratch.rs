@@ -55,7 +55,7 @@ pub(super) fn must_be_free(target: &Path) -> Result<(), Failure> {
     let wrong = |what: &str| Err(Failure::usage(format!("{}: {what}", target.display())));
     match std::fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
-        Ok(false) => wrong("is not empty"),
+        Ok(false) => wrong("is not empty, and nothing is written over: name a folder that is not there yet"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => wrong(&error.to_string()),
     }

@@ -1,10 +1,12 @@
 //! An entry told in words.
 
-use interdict_audit::record::{AnyBody, Approval, Decision, Entry, Judgement, Outcome, Verdict};
+use interdict_audit::record::{
+    AnyBody, Approval, ApprovalEvent, Decision, Entry, Judgement, Outcome, Treated, Verdict,
+};
 
 use super::chain::Chain;
-use super::line;
 use super::show::Standing;
+use super::{line, treated};
 use crate::audit::StoredEntry;
 use crate::cli::plain;
 
@@ -18,7 +20,7 @@ pub(super) fn print(chain: &Chain, entry: &Entry<'_>, stored: &StoredEntry, stan
     match entry.body() {
         Ok(AnyBody::Decision(body)) => decision(chain, entry, &body),
         Ok(AnyBody::Outcome(body)) => outcome(entry, &body),
-        Ok(AnyBody::Approval(body)) => approval(entry, &body),
+        Ok(AnyBody::Approval(body)) => approval(chain, entry, &body),
         Ok(AnyBody::OutcomeMissing(body)) => {
             println!("{}  OUTCOME MISSING", entry.ts);
             row("decision", &body.decision_id);
@@ -38,6 +40,9 @@ fn decision(chain: &Chain, entry: &Entry<'_>, body: &Decision<'_>) {
         row("facts", &format!("sealed, commitment {commit}"));
     } else {
         row("facts", &format!("none: refused before the policy at stage {}", body.stage));
+    }
+    if let Some(content) = &body.content {
+        row("content", &treated::request(content));
     }
     for judgement in &body.judgements {
         judged(judgement);
@@ -59,7 +64,7 @@ fn decision(chain: &Chain, entry: &Entry<'_>, body: &Decision<'_>) {
     if let Some(of) = &body.repeat_of {
         row("repeats", of);
     }
-    row("happened", happened(chain, body));
+    row("happened", &happened(chain, body));
 }
 
 /// Why it was decided so; the reason of an approved call is what a person was asked about.
@@ -123,7 +128,7 @@ fn judged(judgement: &Judgement<'_>) {
 }
 
 /// One word on the end; the entries of it come below.
-fn happened(chain: &Chain, decision: &Decision<'_>) -> &'static str {
+fn happened(chain: &Chain, decision: &Decision<'_>) -> String {
     let mut said = match decision.verdict {
         Verdict::Allow if decision.expects_outcome => "allowed; no word yet on how it ended",
         Verdict::Allow => "allowed; how it ended is not reported by this enforcement point",
@@ -133,7 +138,12 @@ fn happened(chain: &Chain, decision: &Decision<'_>) -> &'static str {
     for (_, _, body) in chain.bodies() {
         match body {
             AnyBody::Outcome(body) if body.decision_id == decision.decision_id => {
-                said = "allowed, and it ended as below";
+                return match treated::ended(&body) {
+                    ended if body.treated.is_some_and(|treated| treated != Treated::Untouched) => {
+                        format!("allowed; {ended}, as below")
+                    }
+                    _ => "allowed, and it ended as below".to_owned(),
+                };
             }
             AnyBody::OutcomeMissing(body) if body.decision_id == decision.decision_id => {
                 said = "allowed; nobody said in time how it ended";
@@ -141,24 +151,39 @@ fn happened(chain: &Chain, decision: &Decision<'_>) -> &'static str {
             _ => {}
         }
     }
-    said
+    said.to_owned()
 }
 
 fn outcome(entry: &Entry<'_>, body: &Outcome<'_>) {
     println!("{}  OUTCOME  {}", entry.ts, body.ended);
     row("decision", &body.decision_id);
-    row("answered", &format!("{}, {} bytes", line::answered(body), body.bytes.get()));
+    row("answered", &format!("{}, {} bytes", treated::ended(body), body.bytes.get()));
+    if let Some(answer) = treated::answer(body) {
+        row("treated", &answer);
+    }
+    if !body.found.is_empty() {
+        row("found", &treated::found(&body.found));
+    }
+    if let Some(cut) = body.rows_cut {
+        row("rows cut", &cut.get().to_string());
+    }
     row("took", &line::millis(body.duration_us.get()));
     if body.late {
         row("late", "it came after its absence had been recorded");
     }
 }
 
-fn approval(entry: &Entry<'_>, body: &Approval<'_>) {
+fn approval(chain: &Chain, entry: &Entry<'_>, body: &Approval<'_>) {
     println!("{}  APPROVAL  {}", entry.ts, body.event);
     row("approval", &body.approval_id);
     if let Some(by) = &body.by {
         row("by", by);
+    }
+    if treated::was_not_applied(chain, entry.seq, body) {
+        row("taken", "no: an answer is recorded before it is given, and this one was not applied, see below");
+    }
+    if body.event == ApprovalEvent::NotApplied {
+        row("why", treated::not_applied(chain, body));
     }
     let what = body.tool.as_ref().unwrap_or(&body.method);
     row("about", &format!("{}: {} {what}", body.agent, body.server));

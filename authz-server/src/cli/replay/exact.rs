@@ -1,6 +1,6 @@
 //! One decision, judged again by the bundle that judged it.
 
-use interdict_audit::record::{AnyBody, Decision, Entry, Kind};
+use interdict_audit::record::{AnyBody, Decision, Entry, Judgement, Kind};
 use interdict_policy::replay::Exact;
 use serde::Serialize;
 use serde_json::json;
@@ -67,11 +67,10 @@ pub(super) fn replay(
         }
     };
     let texts = opened.facts.iter().zip(&opened.decisions);
-    let judge =
-        |((facts, said), judgement): ((&Box<_>, &Box<_>), &interdict_audit::record::Judgement<'_>)| {
-            let (facts, said): (&serde_json::value::RawValue, &serde_json::value::RawValue) = (facts, said);
-            Outcome::of(bundles.exact(&judgement.bundle, facts.get().as_bytes(), said.get().as_bytes()))
-        };
+    let judge = |((facts, said), judgement): ((&Box<_>, &Box<_>), &Judgement<'_>)| {
+        let (facts, said): (&serde_json::value::RawValue, &serde_json::value::RawValue) = (facts, said);
+        Outcome::of(bundles.exact(&judgement.bundle, facts.get().as_bytes(), said.get().as_bytes()))
+    };
     texts.zip(&body.judgements).map(judge).collect()
 }
 
@@ -145,10 +144,26 @@ fn print(args: &ReplayArgs, body: &Decision<'_>, outcomes: &[Outcome]) -> Result
             println!("  is         {}", plain::line(&String::from_utf8_lossy(&replayed.canonical())));
         }
     }
+    if let Some(ended) = ended(body) {
+        println!("  final      {}", plain::line(&ended));
+    }
     Ok(())
 }
 
-fn first(judgement: &interdict_audit::record::Judgement<'_>) -> String {
+/// How the call ended, where something else than what is judged again had the last word.
+fn ended(body: &Decision<'_>) -> Option<String> {
+    let said =
+        |judgement: &Judgement<'_>| judgement.verdict == body.verdict && first(judgement) == body.reason;
+    let decided = body.judgements.is_empty() || body.judgements.iter().any(said);
+    (!decided).then(|| {
+        format!(
+            "{} {}, decided at stage {}; replay covers what the policy said",
+            body.verdict, body.reason, body.stage
+        )
+    })
+}
+
+fn first(judgement: &Judgement<'_>) -> String {
     judgement.reasons.first().map(|reason| reason.code.to_string()).unwrap_or_default()
 }
 
