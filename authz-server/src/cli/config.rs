@@ -12,8 +12,8 @@ Example:
 
 It reads the configuration, the bundle with its agents, servers, contracts, content rules and pinning, the keys of issuers, the
 admin token, certificates and credentials, looks at the databases of approvals, pins and totals with their keys, and at the folder
-of the log. A part that is wrong does not hide the ones that do not need it; without a readable bundle there is nothing to say of its
-agents, servers, contracts, content rules and pinning.
+of the log. A part that is wrong does not hide the ones that do not need it; without a readable bundle there is nothing to say
+of its agents, servers, contracts, content rules and pinning.
 
 Exit codes: 0 `serve` would start, 2 it would not. Warnings and notes change nothing about that.";
 

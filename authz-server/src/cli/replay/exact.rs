@@ -180,3 +180,27 @@ pub(super) fn as_json(body: &Decision<'_>, outcomes: &[Outcome]) -> serde_json::
         .collect();
     json!({"decision_id": body.decision_id, "judgements": judgements})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_call_ended_is_told_where_a_stage_behind_the_policy_decided() {
+        let judged = include_str!("../../../../crates/audit/tests/examples.jsonl").lines().find_map(|line| {
+            let mut entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            let body = entry.get_mut("body").unwrap().take();
+            let judgement = body.pointer("/judgements/0/reasons/0/code") == body.get("reason");
+            (judgement && body.get("reason").is_some()).then_some(body)
+        });
+        let mut body = judged.unwrap();
+        let text = body.to_string();
+        assert_eq!(ended(&serde_json::from_str(&text).unwrap()), None);
+        for (member, value) in [("verdict", "deny"), ("reason", "tool.drift"), ("stage", "pins")] {
+            *body.get_mut(member).unwrap() = value.into();
+        }
+        let text = body.to_string();
+        let said = ended(&serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(said, "deny tool.drift, decided at stage pins; replay covers what the policy said");
+    }
+}
