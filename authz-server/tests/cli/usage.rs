@@ -108,7 +108,7 @@ fn a_tenant_that_is_a_path_is_refused() {
 }
 
 #[test]
-fn a_command_whose_reader_goes_away_ends_quietly() {
+fn a_command_whose_reader_goes_away_ends_as_it_would_have_without_a_panic() {
     let house = House::new();
     house.token();
     let mut child = house
@@ -119,7 +119,9 @@ fn a_command_whose_reader_goes_away_ends_quietly() {
         .unwrap();
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
-    assert!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(said, house.run(&["policy", "test", "bundle"]).err);
+    assert_eq!((ended.status.code(), said.contains("no test was found")), (Some(1), true), "{said}");
 }
 
 /// Attack: an id that somebody pastes shows something else than it is, or more lines than it has.
