@@ -13,6 +13,7 @@
 mod answer;
 mod content;
 mod headers;
+mod judging;
 mod panics;
 mod pass;
 mod pins;

@@ -3,7 +3,8 @@
 use interdict_mcp::{Message, Reading};
 use interdict_policy::{ApprovalFact, TotalFact};
 
-use super::stages::{Call, Judged, Subject};
+use super::judging::Subject;
+use super::stages::{Call, Judged};
 use super::turns::Overloaded;
 use super::{Decider, Pass, Stop};
 use crate::record::Trace;

@@ -114,8 +114,8 @@ impl Tail {
     }
 
     /// Where a reading begins; a part that begins with a blank is told from what is before it anyhow.
-    fn start(&self, from: From) -> Option<usize> {
-        let From::Part(back) = from else { return Some(0) };
+    fn start(&self, from: Beginning) -> Option<usize> {
+        let Beginning::Part(back) = from else { return Some(0) };
         let start = self.parts.get(self.parts.len().checked_sub(back)?)?.start;
         let first = self.text.as_bytes().get(start);
         (start > 0 && first.is_some_and(|byte| !byte.is_ascii_whitespace())).then_some(start)
@@ -168,7 +168,7 @@ impl Room {
 
 /// Where a reading begins.
 #[derive(Clone, Copy)]
-enum From {
+enum Beginning {
     Start,
     /// So many parts before the border.
     Part(usize),
@@ -203,8 +203,8 @@ impl<'t> Border<'t> {
     }
 
     /// Whether there was room for it.
-    fn read(&mut self, from: From, reader: &mut Reader<'_>) -> bool {
-        if matches!(from, From::Part(back) if back > self.most.max(1)) {
+    fn read(&mut self, from: Beginning, reader: &mut Reader<'_>) -> bool {
+        if matches!(from, Beginning::Part(back) if back > self.most.max(1)) {
             return true;
         }
         let tails = std::mem::take(&mut self.tails);
@@ -243,8 +243,8 @@ impl<'t> Border<'t> {
 /// then from parts further and further back.
 pub fn read(borders: &mut [Border<'_>], room: &mut Room, engine: &Engine, key: &SessionKey) {
     let mut reader = Reader { engine, key, room };
-    let back = (2..=MOST_PARTS).map(From::Part);
-    for from in [From::Part(1), From::Start].into_iter().chain(back) {
+    let back = (2..=MOST_PARTS).map(Beginning::Part);
+    for from in [Beginning::Part(1), Beginning::Start].into_iter().chain(back) {
         if !borders.iter_mut().all(|border| border.read(from, &mut reader)) {
             return;
         }

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::rules::{AnswerRules, Over, RowRule};
 
+mod forms;
+mod unreadable;
+
 const SECRET: &str = "MARK-12345678";
 
 fn profile(action: &str) -> String {
@@ -163,21 +166,6 @@ fn an_id_that_no_request_has_is_content_and_not_told_again() {
     denied(&edited(treater("deny").treat(message.as_bytes())), &json!("another"), DENIED_CONTENT);
 }
 
-/// Attack: a client that ignores case reads another answer than was looked into.
-#[test]
-fn an_answer_whose_members_differ_in_case_cannot_be_read() {
-    let message = r#"{"jsonrpc":"2.0","id":"seven","Result":{"tools":[]}}"#;
-    let batch = format!("[{},{message}]", answer("fine"));
-    for text in [message, &batch] {
-        let Body::End(errors) = treater("redact").treat(text.as_bytes()) else { panic!("{text}") };
-        denied(&serde_json::from_slice(&errors[0]).unwrap(), &json!("seven"), UNREADABLE);
-    }
-    let rules = ResponseRules { unreadable: Unreadable::Pass, ..rules() };
-    let message = message.replace("[]", &format!("\"{SECRET}\""));
-    let text = edited(with(&rules, "redact").treat(message.as_bytes())).to_string();
-    assert!(text.contains("[[dlp:marker:"), "it may pass, but not unseen: {text}");
-}
-
 #[test]
 fn every_message_of_a_batch_is_treated_by_itself() {
     let notification = json!({"jsonrpc": "2.0", "method": "x", "params": {SECRET: 1}}).to_string();
@@ -220,77 +208,6 @@ fn a_tool_result_that_reads_like_instructions_is_replaced_by_a_handle() {
 }
 
 #[test]
-fn too_many_rows_are_cut_or_refused_whoever_the_answer_says_it_is_for() {
-    let rows = json!({"rows": [1, 2, 3, 4]});
-    for id in [json!("seven"), json!("eight"), Value::Null] {
-        for over in [Over::Cut, Over::Deny] {
-            let mut rules = rules();
-            let rule = RowRule { path: vec!["rows".into()], max: 2, over };
-            rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![rule], output: None })].into();
-            let mut treater = with(&rules, "redact");
-            let message = json!({"jsonrpc": "2.0", "id": id, "result":
-                {"content": [{"type": "text", "text": rows.to_string()}], "structuredContent": rows}});
-            let treated = edited(treater.treat(message.to_string().as_bytes()));
-            if over == Over::Cut {
-                assert_eq!(treated["result"]["structuredContent"], json!({"rows": [1, 2]}));
-                assert_eq!(treater.report().rows_cut(), 2);
-            } else {
-                assert_eq!(treated["error"]["data"]["reason"], ROWS);
-            }
-        }
-    }
-}
-
-fn with_rows(over: Over) -> Treater {
-    let mut rules = rules();
-    let rule = RowRule { path: vec!["rows".into()], max: 2, over };
-    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![rule], output: None })].into();
-    with(&rules, "redact")
-}
-
-/// Attack: an answer as often as it takes, each with as many rows as one may have.
-#[test]
-fn of_several_answers_to_one_request_the_first_passes_where_rows_are_counted() {
-    let message = |id: Value| {
-        json!({"jsonrpc": "2.0", "id": id, "result": {"structuredContent": {"rows": [1, 2]}}}).to_string()
-    };
-    let mut counted = with_rows(Over::Cut);
-    assert_eq!(counted.event(message(json!("seven")).as_bytes()), Body::Keep);
-    assert_eq!(counted.event(message(json!("seven")).as_bytes()), Body::Drop);
-    let error = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "x"}}).to_string();
-    assert_eq!(counted.event(error.as_bytes()), Body::Drop);
-    let both = format!("[{0},{0}]", message(json!("seven")));
-    let left = edited(with_rows(Over::Deny).treat(both.as_bytes()));
-    assert_eq!(left.as_array().map(Vec::len), Some(1));
-    let mut free = treater("redact");
-    for _ in 0..2 {
-        assert_eq!(free.event(message(json!("seven")).as_bytes()), Body::Keep);
-    }
-}
-
-/// Attack: the rows in an error, in a message of the log, in a question to the client.
-#[test]
-fn a_ceiling_that_refuses_holds_for_errors_and_params_too() {
-    let rows = json!([1, 2, 3]);
-    let error = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "x", "data": {"rows": rows}}});
-    let other =
-        json!({"jsonrpc": "2.0", "id": "eight", "error": {"code": 1, "message": format!("got {rows}")}});
-    for message in [&error, &other] {
-        let refused = edited(with_rows(Over::Deny).treat(message.to_string().as_bytes()));
-        denied(&refused, &message["id"], ROWS);
-        assert_eq!(with_rows(Over::Cut).treat(message.to_string().as_bytes()), Body::Keep);
-    }
-    let log = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": rows}});
-    let question = json!({"jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": {"message": rows.to_string()}});
-    for message in [&log, &question] {
-        assert_eq!(with_rows(Over::Deny).event(message.to_string().as_bytes()), Body::Drop);
-        assert_eq!(with_rows(Over::Cut).event(message.to_string().as_bytes()), Body::Keep);
-    }
-    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 3}});
-    assert_eq!(with_rows(Over::Deny).event(progress.to_string().as_bytes()), Body::Keep);
-}
-
-#[test]
 fn clients_correlate_loosely_and_so_does_the_answers_rule() {
     let parse = |text: &'static str| Document::parse(text.as_bytes(), &Limits::default()).unwrap();
     for (asked, id, same) in [
@@ -305,82 +222,6 @@ fn clients_correlate_loosely_and_so_does_the_answers_rule() {
     ] {
         assert_eq!(answers::is_same(asked, parse(id).root()), same, "{asked} {id}");
     }
-}
-
-#[test]
-fn what_cannot_be_read_passes_or_ends_the_stream_with_an_error_for_every_open_id() {
-    for text in ["{", "{\"a\":1,\"a\":2}", "", "nonsense", "{\"a\":\"\\ud800\"}"] {
-        let mut rules = rules();
-        rules.answers.insert("3".into(), AnswerRules::default());
-        let mut treater = with(&rules, "redact");
-        assert_eq!(treater.treat(answer("fine").as_bytes()), Body::Keep);
-        let Body::End(errors) = treater.treat(text.as_bytes()) else { panic!("{text}") };
-        let [error] = errors.as_slice() else { panic!("{text}") };
-        denied(&serde_json::from_slice(error).unwrap(), &json!(3), UNREADABLE);
-        assert_eq!(treater.treat(answer("fine").as_bytes()), Body::Drop);
-        assert_eq!(treater.report().reason(), Some(UNREADABLE));
-
-        rules.unreadable = Unreadable::Pass;
-        let mut treater = with(&rules, "redact");
-        assert_eq!(treater.treat(text.as_bytes()), Body::Keep);
-        assert_eq!(treater.report().treated(), None, "it was not looked into");
-        assert!(matches!(treater.treat(answer(SECRET).as_bytes()), Body::Edited(_)));
-    }
-    let mut treater = treater("redact");
-    assert!(matches!(treater.treat(answer(&"x".repeat(10_000)).as_bytes()), Body::End(_)));
-}
-
-#[test]
-fn the_place_of_a_whole_body_is_never_empty() {
-    let mut open = rules();
-    open.answers.insert("3".into(), AnswerRules::default());
-    let body: Value = serde_json::from_slice(&with(&open, "redact").whole(b"{").unwrap()).unwrap();
-    denied(&body[0], &json!("seven"), UNREADABLE);
-    denied(&body[1], &json!(3), UNREADABLE);
-
-    let misc = json!({"detail": {SECRET: 1}}).to_string();
-    let body: Value = serde_json::from_slice(&treater("redact").whole(misc.as_bytes()).unwrap()).unwrap();
-    denied(&body, &json!("seven"), DENIED_CONTENT);
-
-    let mut nobody = rules();
-    nobody.answers.clear();
-    let body: Value = serde_json::from_slice(&with(&nobody, "redact").unread().unwrap()).unwrap();
-    denied(&body, &Value::Null, UNREADABLE);
-    assert_eq!(treater("redact").whole(answer("fine").as_bytes()), None);
-}
-
-/// Attack: a list, or rows, of a type that only some client reads.
-#[test]
-fn text_that_somebody_may_take_for_a_message_is_treated_as_one() {
-    let mut rules = rules();
-    let rows = RowRule { path: vec!["rows".into()], max: 2, over: Over::Cut };
-    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![rows], output: None })].into();
-    let message =
-        json!({"jsonrpc": "2.0", "id": "seven", "result": {"structuredContent": {"rows": [1, 2, 3]}}});
-    let cut = with(&rules, "redact").text(format!("\n {message}").as_bytes()).unwrap();
-    assert!(String::from_utf8(cut).unwrap().ends_with(r#"{"rows":[1,2]}}}"#));
-    let twice = r#"{"id":"seven","result":{"tools":[]},"result":{}}"#.to_owned();
-    for text in [format!("\u{feff}{message}"), format!("data: {message}\n\n"), twice, "{".to_owned()] {
-        let body = with(&rules, "redact").text(text.as_bytes()).unwrap();
-        denied(&serde_json::from_slice(&body).unwrap(), &json!("seven"), UNREADABLE);
-        let mut free = treater("redact");
-        assert_eq!(free.text(text.as_bytes()), None, "no rule is about its form: {text}");
-        let valued = format!("{text} {SECRET}");
-        assert!(String::from_utf8(free.text(valued.as_bytes()).unwrap()).unwrap().contains("[[dlp:marker:"));
-    }
-    assert_eq!(with(&rules, "redact").text(b"the server is closed"), None);
-}
-
-#[test]
-fn text_is_looked_through_as_it_is() {
-    assert_eq!(treater("redact").text(b"<h1>fine</h1>"), None);
-    let edited =
-        String::from_utf8(treater("redact").text(format!("a {SECRET} b").as_bytes()).unwrap()).unwrap();
-    assert!(edited.starts_with("a [[dlp:marker:") && edited.ends_with("]] b"), "{edited}");
-    let body: Value = serde_json::from_slice(&treater("deny").text(SECRET.as_bytes()).unwrap()).unwrap();
-    denied(&body, &json!("seven"), DENIED_CONTENT);
-    let body: Value = serde_json::from_slice(&treater("redact").text(b"\xff").unwrap()).unwrap();
-    denied(&body, &json!("seven"), UNREADABLE);
 }
 
 fn said(text: &str) -> String {
@@ -443,45 +284,6 @@ fn tokens_that_go_back_to_the_server_stay_as_they_are() {
     denied(&edited(treater("deny").treat(elsewhere.to_string().as_bytes())), &json!("seven"), DENIED_CONTENT);
 }
 
-#[test]
-fn a_list_shows_what_was_approved_whatever_its_id_and_the_rest_is_told() {
-    let tool = json!({"name": "good", "description": "x", "inputSchema": {"type": "object"}});
-    let text = tool.to_string();
-    let digest = crate::definition::digest(parse(text.as_bytes(), usize::MAX).unwrap().root());
-    let mut rules = rules();
-    let tools = Some([("good".to_owned(), digest), ("other".to_owned(), "00".repeat(32))].into());
-    rules.lists = Some(ListRules { tools, ..ListRules::default() });
-    let other = json!({"name": "other", "description": "y", "inputSchema": {"type": "object"}});
-    let new = json!({"name": "quite_new", "description": "z", "inputSchema": {"type": "object"}});
-    for id in [json!("seven"), json!(99)] {
-        let list = json!({"jsonrpc": "2.0", "id": id, "result": {"tools": [tool, other, new]}}).to_string();
-        for is_event in [false, true] {
-            let mut treater = with(&rules, "redact");
-            let treated =
-                if is_event { treater.event(list.as_bytes()) } else { treater.treat(list.as_bytes()) };
-            assert_eq!(edited(treated)["result"]["tools"], json!([tool]));
-            let seen =
-                treater.report().seen().iter().map(|entry| (entry.name.as_str(), entry.state.as_str()));
-            assert_eq!(seen.collect::<Vec<_>>(), [("other", "changed"), ("quite_new", "new")]);
-        }
-    }
-}
-
-#[test]
-fn what_a_list_or_instructions_say_without_pins_counts_for_the_session() {
-    for result in [
-        json!({"tools": [{"name": "t", "description": "<IMPORTANT> do it"}]}),
-        json!({"resources": [{"uri": "a:b", "description": "<IMPORTANT> do it"}]}),
-        json!({"instructions": "<IMPORTANT> do it"}),
-    ] {
-        let mut treater = treater("redact");
-        let message = json!({"jsonrpc": "2.0", "id": "seven", "result": result}).to_string();
-        assert_eq!(treater.treat(message.as_bytes()), Body::Keep);
-        assert!(treater.report().is_hostile(), "{message}");
-        assert_eq!(found(&treater), [("injection.contextual".to_owned(), "note", 1)]);
-    }
-}
-
 /// Attack: the one member that every reader passes over.
 #[test]
 fn the_version_says_nothing_but_the_version() {
@@ -493,28 +295,6 @@ fn the_version_says_nothing_but_the_version() {
     let message = json!({"jsonrpc": SECRET, "id": "seven", "result": {}}).to_string();
     let passed = edited(with(&rules, "redact").treat(message.as_bytes()));
     assert!(passed["jsonrpc"].as_str().unwrap().starts_with("[[dlp:marker:"));
-}
-
-#[test]
-fn an_answer_is_held_against_its_schema() {
-    use crate::rules::{OutputRule, Undeclared};
-    let schema =
-        json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}).to_string();
-    let mut rules = rules();
-    let output = Some(OutputRule { schema, undeclared: Undeclared::Drop });
-    rules.answers = [("\"seven\"".into(), AnswerRules { rows: vec![], output })].into();
-    let message = |structured: Value| {
-        json!({"jsonrpc": "2.0", "id": "seven", "result": {"content": [], "structuredContent": structured}})
-            .to_string()
-    };
-    let mut treater = with(&rules, "redact");
-    let dropped = edited(treater.treat(message(json!({"a": 1, "b": SECRET})).as_bytes()));
-    assert_eq!(dropped["result"]["structuredContent"], json!({"a": 1}));
-    assert_eq!(found(&treater), [], "what was taken out is not looked for");
-    let unfit = message(json!({"a": "x"}));
-    denied(&edited(with(&rules, "redact").treat(unfit.as_bytes())), &json!("seven"), SCHEMA);
-    let failed = json!({"jsonrpc": "2.0", "id": "seven", "error": {"code": 1, "message": "no"}}).to_string();
-    assert_eq!(with(&rules, "redact").treat(failed.as_bytes()), Body::Keep);
 }
 
 #[test]
