@@ -4,14 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, dead_code)]
 
 mod approvals;
+mod audit;
+mod bundle;
 mod check;
 mod config;
 mod contracts;
-#[path = "../house/mod.rs"]
+mod evidence;
 mod house;
 mod office;
 mod pins;
 mod policy;
 mod quarantine;
+mod replay;
 mod serve;
 mod usage;
+mod witness;

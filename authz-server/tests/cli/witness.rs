@@ -1,8 +1,5 @@
 //! `interdict witness` as whoever runs it meets it: a process that keeps its promise over restarts.
 
-// Helpers outside of test functions fail a test the same way as the tests themselves.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

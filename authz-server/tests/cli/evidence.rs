@@ -1,8 +1,5 @@
 //! A server with a log, in a folder of its own, and the `interdict` command beside it.
 
-#[path = "../house/mod.rs"]
-pub(crate) mod house;
-
 use std::path::Path;
 
 use authz_server::config::Config;
@@ -16,16 +13,16 @@ use interdict_proto::outcome::{Ended, Outcome, ReportRequest, ReportResponse, Rp
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::house::{AUDIENCE, CONFIG, ISSUER, SECRET};
+use crate::house::{AUDIENCE, CONFIG, ISSUER, SECRET};
 
 /// A house with the key of its issuer.
 pub(crate) struct House {
-    house: house::House,
+    house: crate::house::House,
     key: SigningKey,
 }
 
 impl std::ops::Deref for House {
-    type Target = house::House;
+    type Target = crate::house::House;
 
     fn deref(&self) -> &Self::Target {
         &self.house
@@ -34,7 +31,7 @@ impl std::ops::Deref for House {
 
 impl House {
     pub(crate) fn new() -> Self {
-        let house = house::House::new();
+        let house = crate::house::House::new();
         let key = SigningKey::generate(SignatureAlgorithm::Es256).unwrap();
         write_jwks(&[&key], &house.path("jwks.json")).unwrap();
         house.configure(&format!("{CONFIG}approvals: {{hold_seconds: 0}}\n"));

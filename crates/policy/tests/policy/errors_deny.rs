@@ -2,15 +2,7 @@
 //! operator's own `deny` rule. Every policy here allows everything unless its other rule works: if the engine lost an
 //! error, the call would be allowed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, agent, call, codes, decide, limits, server};
+use crate::common::{Folder, agent, call, codes, decide, limits, server};
 use interdict_policy::Decision;
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
@@ -306,7 +298,7 @@ fn an_approval_satisfies_the_reasons_that_it_covers_and_no_other() {
         input.approval = Some(interdict_policy::ApprovalFact {
             id: "1".into(),
             approved_by: "olga".into(),
-            approved_at: common::TIME.parse().unwrap(),
+            approved_at: crate::common::TIME.parse().unwrap(),
             covers: covers.iter().map(|code| (*code).to_owned()).collect(),
         });
         evaluator.decide(&input).verdict

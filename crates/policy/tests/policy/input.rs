@@ -1,16 +1,8 @@
 //! `docs/policy-input.md` lists exactly the members of the document.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{Folder, agent, call, limits, project, server};
+use crate::common::{Folder, agent, call, limits, project, server};
 use interdict_policy::{ApprovalFact, ContentFact, Contract, Principal, TotalFact};
 use interdict_proto::enforcement::Verdict;
 use serde_json::{Value, json};
@@ -44,7 +36,7 @@ fn the_documented_members_are_the_members_of_the_document() {
     input.approval = Some(ApprovalFact {
         id: "1".into(),
         approved_by: "olga".into(),
-        approved_at: common::TIME.parse().unwrap(),
+        approved_at: crate::common::TIME.parse().unwrap(),
         covers: vec!["policy.x".into()],
     });
     let contract: Contract = serde_json::from_value(json!({

@@ -1,15 +1,7 @@
 //! Ceilings over calls: what a call adds, and what the policy says to what stands so far.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::facts::{exact_numbers, facts};
-use common::{Folder, codes, limits, project};
+use crate::common::facts::{exact_numbers, facts};
+use crate::common::{Folder, codes, limits, project};
 use interdict_mcp::json;
 use interdict_policy::{
     ApprovalFact, Bundle, BundleError, Facts, Judgement, PolicyObligation, Quantity, TotalFact, replay,
@@ -146,7 +138,7 @@ fn an_approved_call_still_adds_and_still_has_a_maximum() {
     let approval = ApprovalFact {
         id: "1".into(),
         approved_by: "vera".into(),
-        approved_at: common::TIME.parse().unwrap(),
+        approved_at: crate::common::TIME.parse().unwrap(),
         covers: vec!["policy.contract_value_total_ask".into()],
     };
     let call = r#"{"amount": 0.2, "to": "x", "ids": ["b"]}"#;

@@ -1,14 +1,6 @@
 //! A set is only left out when it is empty: decisions with and without guards are equal.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, agent, call, limits, project, server};
+use crate::common::{Folder, agent, call, limits, project, server};
 use interdict_policy::{Bundle, MessageKind};
 use serde_json::{Value, json};
 

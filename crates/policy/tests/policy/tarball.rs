@@ -1,14 +1,6 @@
 //! Archives: what OPA writes is read, and nothing else gets in.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, project};
+use crate::common::{Folder, project};
 use interdict_policy::{Bundle, RawFile, Source, write_tarball};
 
 const RULES: &str = "package interdict.policy.own\n\nallow contains {\"code\": \"a\", \"message\": \"m\"}\n";

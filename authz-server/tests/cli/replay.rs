@@ -1,17 +1,12 @@
 //! `interdict replay`: recorded decisions judged again, by their own bundle and by another one.
 
-// Helpers outside of test functions fail a test the same way as the tests themselves.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, dead_code)]
-
-mod evidence;
-
 use std::sync::Arc;
 
+use crate::evidence::{House, call};
+use crate::house::RULES;
 use authz_server::audit::{AuditLog, AuditMetrics, Layout, LogReader, NewEntry, Recorder};
 use authz_server::clock::SystemClock;
 use authz_server::config::AuditConfig;
-use evidence::house::RULES;
-use evidence::{House, call};
 use interdict_audit::commit::{ARGS, DECISION, INPUT, commit};
 use interdict_audit::record::{AnyBody, Body, Entry, Kind, Verdict};
 use interdict_policy::Facts;

@@ -1,15 +1,10 @@
 //! `interdict audit` beside a running server and without one.
 
-// Helpers outside of test functions fail a test the same way as the tests themselves.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, dead_code)]
-
-mod evidence;
-
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use evidence::house::SECRET;
-use evidence::{House, text};
+use crate::evidence::{House, text};
+use crate::house::SECRET;
 use interdict_audit::verify::{Verdict, verify};
 use interdict_proto::outcome::{Found, Outcome, Treated};
 use serde_json::Value;

@@ -1,14 +1,6 @@
 //! The default bundle and the quickstart, as an operator uses them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{agent, call, codes, limits, project, server};
+use crate::common::{agent, call, codes, limits, project, server};
 use interdict_policy::{Bundle, run_tests};
 use interdict_proto::enforcement::Verdict;
 use serde_json::json;

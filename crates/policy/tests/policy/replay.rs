@@ -1,15 +1,7 @@
 //! What was decided is decided again, and what another bundle changes is found and explained.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::facts::{AGENTS, ECHO, SERVERS, bundle_of, files, judged};
-use common::{Folder, codes, project};
+use crate::common::facts::{AGENTS, ECHO, SERVERS, bundle_of, files, judged};
+use crate::common::{Folder, codes, project};
 use interdict_policy::replay::{
     Cause, Change, ChangeKind, Exact, FlipKind, Judge, Place, compare, exact, explain, read_recorded,
 };

@@ -1,16 +1,8 @@
 //! `interdict.content`: from rules to one profile per server, tool and direction.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
 use std::sync::Arc;
 
-use common::Folder;
+use crate::common::Folder;
 use interdict_content::profile::{Action, InjectionAction};
 use interdict_content::rules::Unreadable;
 use interdict_policy::{Bundle, BundleError, ContentConfig, Direction};

@@ -1,7 +1,5 @@
 //! `interdict bundle`, as a publisher uses it.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,9 +1,6 @@
 //! The examples of `docs/content.md` load, and do what is said of them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
-mod common;
-
-use common::{Folder, project};
+use crate::common::{Folder, project};
 use interdict_content::finding::SessionKey;
 use interdict_content::profile::Action;
 use interdict_mcp::json::{Document, Limits};

@@ -1,14 +1,6 @@
 //! What a bundle may be, and what is refused at load with file, line, a stable code and what would be right.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, project};
+use crate::common::{Folder, project};
 use interdict_policy::{Bundle, BundleError, DenyForm, ServerEnforcement};
 
 const AGENT: &str =

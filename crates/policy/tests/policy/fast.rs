@@ -1,14 +1,6 @@
 //! The bytecode machine decides as the interpreter does, and never where it could lose an error.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, agent, call, limits, project, server};
+use crate::common::{Folder, agent, call, limits, project, server};
 use interdict_policy::Bundle;
 use serde_json::{Value, json};
 

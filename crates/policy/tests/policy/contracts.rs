@@ -1,14 +1,6 @@
 //! Contracts: read strictly, seen by the policy, part of the bundle's address.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, agent, call, codes, limits, project};
+use crate::common::{Folder, agent, call, codes, limits, project};
 use interdict_content::rules::{Over, Undeclared};
 use interdict_policy::{Bundle, BundleError, ContentFact, Decision, PolicyObligation};
 use interdict_proto::enforcement::Verdict;

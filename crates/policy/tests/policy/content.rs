@@ -1,14 +1,6 @@
 //! The content address of a bundle, and the form in which it is kept.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
-use common::{Folder, agent, call, limits, project, server};
+use crate::common::{Folder, agent, call, limits, project, server};
 use interdict_policy::{Bundle, BundleFile, KeptBundle};
 use serde_json::{Value, json};
 

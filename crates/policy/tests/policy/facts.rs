@@ -1,13 +1,5 @@
 //! Facts are read back byte for byte, refused when they were changed, and lead to the same decision.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
-mod common;
-
 use interdict_content::finding::{Facet, Finding, Place};
 use interdict_content::profile::Action;
 use interdict_mcp::json;
@@ -17,8 +9,8 @@ use interdict_policy::{ApprovalFact, Bundle, Facts, FactsRef, HttpFact, MessageK
 use interdict_proto::enforcement::EnforcerKind;
 use proptest::prelude::*;
 
-use common::facts::{ECHO, bundle_of, exact_numbers, facts, judged};
-use common::limits;
+use crate::common::facts::{ECHO, bundle_of, exact_numbers, facts, judged};
+use crate::common::limits;
 
 #[test]
 fn arguments_are_kept_as_they_were_written_and_judged_the_same() {
