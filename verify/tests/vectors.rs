@@ -144,6 +144,30 @@ fn every_single_value_that_a_record_shows_is_covered() {
     assert!(changed > 200, "{changed} values");
 }
 
+/// Attack: a byte of what is shown or signed is another, be it in the middle of a word or of a signature.
+#[test]
+fn no_byte_of_a_record_or_a_checkpoint_can_be_another() {
+    let made = tempfile::tempdir().unwrap();
+    let log = support::Log::story();
+    log.package(&[(12, 13)], &[log.entries.len()]).write(made.path());
+    // Of the record some bytes of every word; of the checkpoint each.
+    for (name, step) in [("records.jsonl", 3), ("checkpoints.jsonl", 1)] {
+        let path = made.path().join(name);
+        let honest = std::fs::read(&path).unwrap();
+        for at in (0..honest.len() - 1).step_by(step) {
+            let mut changed = honest.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, changed).unwrap();
+            let found = interdict_audit::verify::verify(made.path(), None, false);
+            let whole = found.is_ok_and(|report| report.verdict == interdict_audit::verify::Verdict::Whole);
+            assert!(!whole, "byte {at} of {name}");
+        }
+        std::fs::write(&path, honest).unwrap();
+    }
+    let honest = interdict_audit::verify::verify(made.path(), None, false).unwrap();
+    assert_eq!(honest.verdict, interdict_audit::verify::Verdict::Whole, "the control");
+}
+
 fn pointers(value: &Value, path: String) -> Vec<String> {
     match value {
         Value::Object(members) => {

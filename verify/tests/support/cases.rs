@@ -79,12 +79,12 @@ fn whole() -> Vec<Case> {
             log.package(&[(9, size)], &[size]).keep(log.note(size, &log_key(1))),
         ),
         case("witnessed", 0, "", "two witnesses cosigned the tree", witnessed),
-        case("rotated-key", 0, "", "the log changed its key; old and new one signed there", rotated(true)),
+        case("rotated-key", 0, "", "the log changed its key; old and new one signed there", rotated(true, 2)),
     ]
 }
 
-/// A log that changes from key 1 to key 2 after its entries.
-fn rotated(vouched: bool) -> Folder {
+/// A log that changes from key 1 to key 2 after its entries, and whose end is signed by the key of that number.
+fn rotated(vouched: bool, end: u8) -> Folder {
     let mut log = Log::story();
     let keys = [log_key(1), log_key(2)];
     log.add(Kind::Key, &json!({
@@ -99,7 +99,7 @@ fn rotated(vouched: bool) -> Folder {
         note.add(keys[0].sign(&log.checkpoint(at).text())).unwrap();
     }
     folder.notes.push(note.to_string());
-    folder.notes.push(log.note(size, &keys[1]));
+    folder.notes.push(log.note(size, &log_key(end)));
     folder
 }
 
@@ -250,8 +250,33 @@ fn rewritten_history() -> Vec<Case> {
             1,
             "verify.key_rotation",
             "a key record names a new key, and the old one did not sign there",
-            rotated(false),
+            rotated(false, 2),
         ),
+        case(
+            "rotated-and-signed-by-the-old-key",
+            1,
+            "verify.signature",
+            "the log changed its key, and somebody with the old one signed on",
+            rotated(true, 1),
+        ),
+        case(
+            "checkpoint-edited",
+            1,
+            "verify.signature",
+            "a record is edited, the rest chained anew, and the new root put into the signed checkpoint",
+            {
+                let log = log.rewritten(|entries| entries[12]["body"]["verdict"] = "allow".into());
+                let mut folder = log.package(&[(0, size)], &[]);
+                let signatures = honest.notes.last().unwrap().split_once("\n\n").unwrap().1;
+                folder.notes = vec![format!("{}\n{signatures}", log.checkpoint(size).text())];
+                folder
+            },
+        ),
+        case("flipped-byte", 1, "verify.bad_record", "one bit of a record is another", {
+            let mut folder = honest.clone();
+            folder.records[12][0] ^= 1;
+            folder
+        }),
     ]
 }
 
@@ -384,6 +409,30 @@ fn lying_packages() -> Vec<Case> {
                 note.add(witness(1).cosign(&other.text(), 1_795_271_500).unwrap()).unwrap();
                 folder.notes = vec![note.to_string()];
                 folder.trust.witnesses = vec![witness(1).verifier().to_string()];
+            }),
+        ),
+        case(
+            "witness-twice",
+            1,
+            "verify.witness",
+            "two witnesses have to cosign, and one of them did it twice",
+            with(&part, &|folder| {
+                let once = log.cosigned(size, &log_key(1), &[1]);
+                let again = witness(1).cosign(&log.checkpoint(size).text(), 1_795_271_501).unwrap();
+                folder.notes = vec![format!("{once}{again}\n")];
+                folder.trust.witnesses = [1, 2].map(|number| witness(number).verifier().to_string()).to_vec();
+                folder.trust.quorum = 2;
+            }),
+        ),
+        case(
+            "checkpoint-malformed",
+            1,
+            "verify.checkpoint",
+            "beside a true checkpoint there is one of two lines",
+            with(&part, &|folder| {
+                let origin = log.origin();
+                let signed = log_key(1).sign(&format!("{origin}\n17\n"));
+                folder.notes.push(format!("{origin}\n17\n\n{signed}\n"));
             }),
         ),
         case(
