@@ -130,7 +130,7 @@ fn kinds(records: &[Vec<u8>]) -> Vec<Kind> {
 }
 
 async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if check() {
             return;
         }

@@ -63,13 +63,13 @@ impl House {
             "listen:\n  grpc: {{{grpc}}}\n  admin: {{address: '127.0.0.1:0', token_file: admin.token}}\n  \
              metrics: {{address: '127.0.0.1:0'}}\nbundle: {{paths: [bundle], reload_seconds: 0}}\n\
              identity: {{issuers: [{{issuer: 'https://dev.test', algorithm: ES256, jwks: {{file: jwks.json}}}}]}}\n\
-             decision: {{timeout_ms: 2000}}\n{more}"
+             decision: {{timeout_ms: 10000, memory_bytes: 4294967296}}\n{more}"
         );
         Config::parse(&text, self.folder.path()).unwrap()
     }
 
     pub(crate) async fn start(&self, more: &str) -> Running {
-        Running::start(self.config("address: '127.0.0.1:0', drain_seconds: 5", more)).await.unwrap()
+        Running::start(self.config("address: '127.0.0.1:0', drain_seconds: 60", more)).await.unwrap()
     }
 
     pub(crate) fn token(&self) -> String {
@@ -313,8 +313,8 @@ async fn a_connection_that_says_nothing_or_only_half_a_head_is_closed() {
     }
     for mut stream in open {
         let mut answer = Vec::new();
-        let ended = tokio::time::timeout(Duration::from_secs(40), stream.read_to_end(&mut answer)).await;
-        assert!(ended.is_ok(), "still open after 40 s");
+        let ended = tokio::time::timeout(Duration::from_secs(120), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "still open after two minutes");
     }
 }
 
@@ -445,7 +445,7 @@ async fn an_allowed_call_of_an_earlier_run_without_an_outcome_is_recorded_as_mis
     assert_eq!(status_of(&ask(connect(&running).await, check).await), 0);
     drop(running);
     // Its tasks end at their own pace, and the folder is theirs until then.
-    let grpc = "address: '127.0.0.1:0', drain_seconds: 5";
+    let grpc = "address: '127.0.0.1:0', drain_seconds: 60";
     let running = loop {
         match Running::start(house.config(grpc, "audit: {outcome_deadline_seconds: 1}")).await {
             Ok(running) => break running,
@@ -453,7 +453,7 @@ async fn an_allowed_call_of_an_earlier_run_without_an_outcome_is_recorded_as_mis
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         if kinds(&log_of(&house, "acme")).contains(&"outcome_missing") {
             break;
         }

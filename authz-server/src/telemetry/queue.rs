@@ -231,7 +231,7 @@ mod tests {
         assert!(all_written.try_recv().is_err());
         assert!(queue.0.lock().bytes() <= 100);
         drop(go);
-        all_written.recv_timeout(Duration::from_secs(20)).unwrap();
+        all_written.recv_timeout(Duration::from_secs(60)).unwrap();
         drop(guard);
         assert_eq!(page.lock().unwrap().len(), 800);
     }
@@ -252,6 +252,6 @@ mod tests {
         queue.write_all(b"never read").unwrap();
         let begun = Instant::now();
         drop(guard);
-        assert!(begun.elapsed() < LAST_LINES + Duration::from_secs(5));
+        assert!(begun.elapsed() < LAST_LINES + Duration::from_secs(60));
     }
 }

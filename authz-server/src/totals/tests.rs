@@ -234,7 +234,8 @@ async fn calls_that_wait_for_one_lock_wait_for_it_together() {
     let (a, b, c, d, e, f) = tokio::join!(add(), add(), add(), add(), add(), add());
     assert!([a, b, c, d, e, f].iter().all(Result::is_err));
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(2_000), "{took:?}");
+    // One after the other they would wait six times as long as one.
+    assert!(took < Duration::from_millis(3_000), "{took:?}");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(add().await.unwrap(), Added::Yes);
 }

@@ -62,7 +62,7 @@ impl Office {
 
     /// Until the running server has heard of what the other one wrote.
     async fn until(&self, tool: &str, reason: &str) {
-        for _ in 0..100 {
+        for _ in 0..1_200 {
             if self.reason(tool).await == reason {
                 return;
             }

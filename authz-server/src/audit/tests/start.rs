@@ -205,8 +205,11 @@ async fn the_work_of_a_start_does_not_grow_with_the_log() {
     }
     log.close();
     drop(log);
-    let started = std::time::Instant::now();
+    // What a checkpoint covers is not read again: a start does not even see that it is damaged.
+    let database = rusqlite::Connection::open(place.layout().database("acme").unwrap()).unwrap();
+    let damaged = "UPDATE entries SET record = x'00' WHERE seq < 4000";
+    assert_eq!(database.execute(damaged, []).unwrap(), 4_000);
+    drop(database);
     let log = place.open();
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    drop(log);
+    log.append(entry("acme", 5_000)).await.unwrap();
 }

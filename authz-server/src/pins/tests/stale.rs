@@ -31,7 +31,7 @@ async fn wait_for(pins: &Pins, name: &str, state: PinState) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), seen).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
 }
 
 /// Attack: behind the same definition another program begins to work.
