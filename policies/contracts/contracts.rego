@@ -111,12 +111,14 @@ recipients_violation := "recipients_missing" if {
 	count(recipients) > input.contract.recipients.max
 }
 
-# One recipient, and not several in one text.
+# One recipient, and not several in one text: no comma or semicolon of any script, no line break, and not two "@", as mail
+# programs also part addresses at blanks.
 is_recipient(found) if {
 	is_number(found)
 } else if {
 	is_string(found)
-	regex.match(`^[^,;\x00-\x1f]+$`, found)
+	regex.match(`^[^,;\x00-\x1f\x{85}\x{2028}\x{2029}\x{60c}\x{3001}\x{ff0c}\x{ff1b}]+$`, found)
+	not regex.match(`[@\x{ff20}].*[@\x{ff20}]`, found)
 }
 
 # === cardinality ===
@@ -192,8 +194,8 @@ is_loose(found) if {
 	regex.match(loose, found)
 }
 
-# Nothing but blanks, a wildcard anywhere, or a word for all.
-loose := `(?i)^[\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}]*$|[*%?]|^ *(?:all|any|true|null|1 *= *1|\.|/) *$`
+# Nothing but blanks, a wildcard anywhere, a word for all, or a path that is only where it begins.
+loose := `(?i)^[\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}]*$|[*%?]|^ *(?:all|any|true|null|1 *= *1|(?:[a-z]:)?[./\\~]+) *$`
 
 # === destinations ===
 

@@ -135,8 +135,14 @@ test_recipients_are_counted_over_all_paths if {
 }
 
 test_recipients_that_cannot_be_counted if {
-	every other in ["a@example.com, b@example.com", "a;b", "a\nb", "", null, ["a"], {"a": 1}, true] {
+	every other in [
+		"a@example.com, b@example.com", "a;b", "a\nb", "", null, ["a"], {"a": 1}, true,
+		"a@example.com b@example.com", "<a@example.com><b@example.com>", "a@example.com|b＠example.com", "a，b", "a\u2028b", "a、b",
+	] {
 		denied(recipients, {"to": other}) == {"contract_recipients_form"}
+	}
+	every one in ["a@example.com", "Ann Lee <a@example.com>", "@channel", "a@", "U02AB7", "+31612345678", "Ünal"] {
+		silent(recipients, {"to": one})
 	}
 	denied(recipients, {"cc": "a"}) == {"contract_recipients_form"}
 	denied(recipients, {"cc": []}) == {"contract_recipients_form"}
@@ -163,7 +169,7 @@ test_things_are_counted if {
 test_what_nothing_bounds if {
 	denied(ids, {}) == {"contract_unbounded"}
 	denied(filters, {}) == {"contract_unbounded"}
-	every loose in [null, "", " ", "\u00a0", "*", "a*", "%", "x%", "?", "all", "ANY", "true", "1 = 1", "/", "."] {
+	every loose in [null, "", " ", "\u00a0", "*", "a*", "%", "x%", "?", "all", "ANY", "true", "1 = 1", "/", ".", "..", "../..", "./", "~", "~/", "c:\\", "//"] {
 		denied(ids, {"id": loose}) == {"contract_unbounded"}
 		denied(filters, {"where": loose}) == {"contract_unbounded"}
 		denied(filters, {"where": {"name": loose}}) == {"contract_unbounded"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ import httpx
 import pytest
 
 from support import canary as canaries
-from support import clients, content, mcp, stack
+from support import clients, content, mcp, raw, stack
 from support import interdict as decision_point
 from support.clients import Sdk
 from support.content import Changeling, Script, tool
@@ -155,6 +157,7 @@ TEXTS: dict[str, Plant] = {
     "written in groups": lambda value: {"x": f"pay with {spaced(value)}, please"},
     "deep down": lambda value: {"a": [{"b": [1, {"c": f"{value}"}]}], "d": True},
     "in base64": lambda value: {"x": f"see {encoded(value)} there"},
+    "gzipped in base64": lambda value: {"x": base64.b64encode(gzip.compress(f"it is {value}".encode())).decode()},
     "percent-encoded": lambda value: {"x": f"https://files.test/?q={percent(value)}&r=1"},
     "in JSON in a text": lambda value: {"x": json.dumps({"card": value})},
     "with invisible letters": lambda value: {"x": f"{value[:7]}\u200b{value[7:]}"},
@@ -186,6 +189,50 @@ def test_a_value_written_in_escapes_is_a_mark_when_it_arrives(
     body = mcp.call(1, "pay", {"x": "VALUE"}).replace(b"VALUE", escaped.encode())
     running.post(body, token=running.token(agent))
     assert MARK.fullmatch(one(canary)["params"]["arguments"]["x"]), running.tail()
+
+
+CUTS: dict[str, Callable[[bytes, bytes], list[bytes]]] = {
+    "two segments": lambda body, value: raw.cut(body, [body.index(value) + 8]),
+    "a segment for each byte": lambda body, _value: raw.cut(body, range(len(body))),
+}
+
+
+@pytest.mark.parametrize("framing", ["by its length", "in chunks"])
+@pytest.mark.parametrize("how", CUTS)
+def test_a_value_cut_by_segments_is_a_mark_when_it_arrives(
+    how: str, framing: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """A5, D1: what is judged is the whole body, however it comes."""
+    value = planted.pan()
+    body = mcp.call(1, "pay", {"x": f"for {value}."})
+    segments = CUTS[how](body, value.encode())
+    headers = [("host", "localhost"), *mcp.headers(body, token=running.token(agent))]
+    if framing == "in chunks":
+        headers.append(("transfer-encoding", "chunked"))
+        segments = [*(b"%x\r\n%s\r\n" % (len(part), part) for part in segments), b"0\r\n\r\n"]
+    else:
+        headers.append(("content-length", str(len(body))))
+
+    async def send() -> raw.Reply:
+        connection = await raw.Http1.connect(running.envoy.port)
+        await connection.send([raw.http1_head("POST", "/mcp", headers), *segments], pause_s=0.005)
+        reply = await asyncio.wait_for(connection.receive(), 30)
+        await connection.close()
+        return reply
+
+    assert asyncio.run(send()).status == 200, running.tail()
+    assert re.fullmatch(rf"for {MARK.pattern}\.", one(canary)["params"]["arguments"]["x"]), running.tail()
+
+
+def test_a_compressed_request_is_not_read_and_does_not_go_on(
+    running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """D1."""
+    body = mcp.call(1, "pay", {"x": planted.pan()})
+    headers = [*mcp.headers(body, token=running.token(agent)), ("content-encoding", "gzip")]
+    answer = running.post(gzip.compress(body), headers=headers)
+    assert answer.status_code != 200, answer.text
+    assert arrived(canary) == []
 
 
 ELSEWHERE: dict[str, Callable[[str], dict[str, Any]]] = {

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,9 +160,10 @@ def search(running: Stack, folder: Path, planted: Planted) -> None:
     }
     for name, text in pages.items():
         assert not planted.found_in(text.encode()), f"{planted.found_in(text.encode())[0]} is in {name}"
-    opened = unsealed(interdict)
-    leaked = [value for value in planted.found_in(opened.encode()) if not value.startswith(COUNTED)]
-    assert not leaked, f"{leaked[0]} is in what was sealed"
+    opened = {"what was sealed": unsealed(interdict), "what was quarantined": "\n".join(quarantined(interdict))}
+    for name, text in opened.items():
+        leaked = [value for value in planted.found_in(text.encode()) if not value.startswith(COUNTED)]
+        assert not leaked, f"{leaked[0]} is in {name}"
 
 
 def approval(interdict: Interdict, ident: str) -> str:
@@ -169,11 +171,18 @@ def approval(interdict: Interdict, ident: str) -> str:
 
 
 def unsealed(interdict: Interdict) -> str:
-    """What the operator sees of the newest decisions when they open their inputs."""
-    decisions = [body["decision_id"] for body in records(interdict, "decision")][-8:]
-    shown = [interdict.command("audit", "show", ident, "--arguments") for ident in decisions]
+    """What the operator sees of all decisions when they open their inputs."""
+    decisions = [body["decision_id"] for body in records(interdict, "decision")]
+    with ThreadPoolExecutor(4) as pool:
+        shown = list(pool.map(lambda ident: interdict.command("audit", "show", ident, "--arguments"), decisions))
     assert all(code == 0 for code, _ in shown), shown
     return "\n".join(text for _, text in shown)
+
+
+def quarantined(interdict: Interdict) -> list[str]:
+    """Every text that is kept for a reviewer, as they are shown it."""
+    kept = interdict.admin("GET", "/v1/quarantine?limit=1000").json()["quarantined"]
+    return [interdict.admin("GET", f"/v1/quarantine/{entry['handle']}").text for entry in kept]
 
 
 # === a server that does as it is told ===
