@@ -256,14 +256,14 @@ obligation contains {"type": "consume", "counter": "recipients", "window": windo
 	some term in input.contract.recipients.totals
 	window := term.window
 	count(recipients) > 0
-	count(recipients) <= 10000
+	can_be_told_apart(recipients)
 }
 
 obligation contains {"type": "consume", "counter": "cardinality", "window": window, "things": things} if {
 	some term in input.contract.cardinality.totals
 	window := term.window
 	count(things) > 0
-	count(things) <= 10000
+	can_be_told_apart(things)
 }
 
 deny contains reasons.value_payee if {
@@ -317,15 +317,27 @@ intercept contains reasons.cardinality_total_ask if {
 	distinct_with("cardinality", term.window, things) > term.ask_above
 }
 
-# More than can be told apart in one call.
 deny contains reasons.recipients_total if {
 	input.contract.recipients.totals
-	count(recipients) > 10000
+	not can_be_told_apart(recipients)
 }
 
 deny contains reasons.cardinality_total if {
 	input.contract.cardinality.totals
-	count(things) > 10000
+	not can_be_told_apart(things)
+}
+
+# So many that each can be looked up, and no number that is rounded when it is written: two of those could count as one.
+can_be_told_apart(found) if {
+	count(found) <= 10000
+	every one in found {
+		not is_rounded(one)
+	}
+}
+
+is_rounded(found) if {
+	is_number(found)
+	abs(found) > 9007199254740991
 }
 
 sum_with(counter, window) := sum(before(counter, window)) + total
@@ -353,8 +365,10 @@ distinct(found) := {one | some one in found}
 payee_at(path) := found if {
 	[found] := arguments.at(path)
 	is_number(found)
+	not is_rounded(found)
 } else := found if {
 	[found] := arguments.at(path)
+	is_string(found)
 	is_recipient(found)
 	regex.match(`[^\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}._-]`, found)
 }

@@ -339,3 +339,19 @@ test_data_with_a_mistake_is_found_at_load if {
 	count(contracts.mistake) == 0 with data.interdict.contracts as {"bank": {"required": true}}
 		with data.interdict.roles as {"clerk": {"effects": []}, "boss": {"tools": {}}}
 }
+
+test_numbers_that_are_rounded_when_they_are_written_are_not_counted_over_calls if {
+	many := {"effects": ["delete"], "cardinality": {"paths": [["ids", "*"]], "unbounded": "deny", "totals": [{"window": "1h", "max": 3}]}}
+	every id in [9007199254740992, -9007199254740993, 18446744073709551617, 1e22] {
+		codes_with(many, {"ids": [id]}, []) == {"contract_cardinality_total"}
+		adds(many, {"ids": [id]}) == set()
+		codes_with(paid, {"amount": 5, "to": id}, []) == {"contract_value_payee"}
+	}
+	every id in [9007199254740991, -9007199254740991, "18446744073709551617", 0.5] {
+		codes_with(many, {"ids": [id]}, []) == set()
+		adds(many, {"ids": [id]}) == {["cardinality", "1h"]}
+	}
+	sent := {"effects": ["send"], "recipients": {"paths": [["to", "*"]], "totals": [{"window": "1h", "max": 3}]}}
+	codes_with(sent, {"to": [18446744073709551617]}, []) == {"contract_recipients_total"}
+	adds(sent, {"to": [18446744073709551617]}) == set()
+}

@@ -105,5 +105,13 @@ def _by_opa(answers: dict[str, dict[str, dict[str, Any]]]) -> Opinion:
 
 
 def _elements(elements: list[Any]) -> Said:
-    """Sets have no order; as text, so that true is not 1."""
-    return Said(frozenset(json.dumps(element, sort_keys=True) for element in elements))
+    """Sets have no order; as text, so that true is not 1. A number is its value, however it is written."""
+    return Said(frozenset(json.dumps(_plain(element), sort_keys=True) for element in elements))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

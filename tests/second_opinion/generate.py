@@ -307,6 +307,8 @@ TERMS: dict[str, Any] = {
     "rows": {"path": ["rows"], "max": 10, "over": "cut"},
     "output": {"undeclared": "drop"},
 }
+WINDOWS = ["1h", "24h"]
+STANDINGS = [0, 1, 2, 999, 1000, 999000, 9007199254740991]
 # Data that the topics contracts and content read, for a bundle of its own beside the others.
 DATA = """interdict:
   roles:
@@ -336,6 +338,9 @@ def contracted(documents: list[Any], count: int, random: Random) -> Iterator[str
             document["contract"] = contract(random)
         if random.random() < 0.5:
             document["content"] = content(random)
+        document.pop("totals", None)
+        if random.random() < 0.7:
+            document["totals"] = totals(random)
         document["mcp"]["arguments"] = bounded(random)
         if random.random() < 0.2:
             # Contract and content are made by us, and always of their form.
@@ -352,8 +357,32 @@ def contract(random: Random) -> dict[str, Any]:
             terms[name]["optional"] = True
     if "cardinality" in terms and random.random() < 0.3:
         terms["cardinality"]["unbounded"] = "ask"
+    for name in ("value", "recipients", "cardinality"):
+        if name in terms and random.random() < 0.5:
+            terms[name]["totals"] = [ceiling(name, random) for _ in range(random.randrange(1, 3))]
     effects = random.sample(["read", "write", "delete", "send", "pay"], random.randrange(1, 3))
     return {"server": "payments", "tool": "act", "signed_by": "ana", "effects": effects} | terms
+
+
+def ceiling(term: str, random: Random) -> dict[str, Any]:
+    """What calls together may come to."""
+    made: dict[str, Any] = {"window": random.choice(WINDOWS)}
+    if term == "value" and random.random() < 0.4:
+        made["per"] = ["to"]
+    for name in random.choice([["max"], ["ask_above"], ["max", "ask_above"]]):
+        made[name] = random.choice([2, 1000, 1000000, 9007199254740991])
+    return made
+
+
+def totals(random: Random) -> list[dict[str, Any]]:
+    """What counters stood at: of the call's own windows or of others, one as often as not for a counter that it has not."""
+    made = []
+    for counter in random.sample(["value", "payee", "recipients", "cardinality"], random.randrange(1, 5)):
+        fact = {"counter": counter, "window": random.choice(WINDOWS), "before": random.choice(STANDINGS)}
+        if counter in ("recipients", "cardinality"):
+            fact["new"] = random.randrange(4)
+        made.append(fact)
+    return made
 
 
 def bounded(random: Random) -> dict[str, Any]:
