@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support import process
+from support import content, process
+from support.planted import Planted
+from support.scripted import Scripted
 from support.servers import Canary
 
 
@@ -22,6 +24,37 @@ def canary(folder: Path) -> Iterator[Canary]:
     """A tool server that is not ours to trust, with its own log."""
     with Canary(folder / "canary") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Scripted]:
+    """A tool server that writes what a test tells it."""
+    with Scripted() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def planted(request: pytest.FixtureRequest) -> Planted:
+    """Values of the module's own, to be looked for in what it leaves behind."""
+    return Planted(request.module.__name__)
+
+
+@pytest.fixture
+def fresh_log(canary: Canary) -> None:
+    """Nothing has arrived at the canary yet."""
+    canary.forget()
+
+
+@pytest.fixture(scope="module")
+def agents() -> Iterator[str]:
+    """The agents of `support.content`, one after the other."""
+    return iter(content.AGENTS)
+
+
+@pytest.fixture
+def agent(agents: Iterator[str]) -> str:
+    """One that no other test is: a session, a log and counters of its own."""
+    return next(agents)
 
 
 @pytest.hookimpl(wrapper=True)

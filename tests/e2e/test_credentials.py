@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from support import mcp, stack
+from support.patience import until
 from support.servers import Canary
 from support.stack import Stack
+
+pytestmark = pytest.mark.usefixtures("fresh_log")
 
 
 @pytest.fixture(scope="module", params=stack.MODES)
@@ -39,11 +42,6 @@ def brokered(request: pytest.FixtureRequest, folder: Path, canary: Canary, secre
         yield running
 
 
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
-
-
 def authorization(canary: Canary) -> list[str]:
     """The authorization headers of the one request that arrived."""
     [request] = canary.requests()
@@ -64,14 +62,13 @@ def test_the_tool_server_gets_our_credential_instead(brokered: Stack, canary: Ca
     assert brokered.post(mcp.call(1, "welcome")).status_code == 200
     assert authorization(canary) == ["Bearer first-secret"]
     secret.write_text("second-secret\n")
-    deadline = time.monotonic() + 10
-    while True:
+
+    def arrives() -> bool:
         canary.forget()
         assert brokered.post(mcp.call(2, "welcome")).status_code == 200
-        if authorization(canary) == ["Bearer second-secret"]:
-            break
-        assert time.monotonic() < deadline, authorization(canary)
-        time.sleep(0.2)
+        return authorization(canary) == ["Bearer second-secret"]
+
+    until(arrives, "call with the new secret")
     secret.write_text("first-secret\n")
 
 
@@ -79,10 +76,7 @@ def test_without_its_credential_a_server_is_not_called(brokered: Stack, canary: 
     """B6, A8: configured but unreadable is a Deny."""
     secret.unlink()
     try:
-        deadline = time.monotonic() + 10
-        while b'"isError":false' in brokered.post(mcp.call(3, "welcome")).content:
-            assert time.monotonic() < deadline, "calls go on without the credential"
-            time.sleep(0.2)
+        until(lambda: b'"isError":false' not in brokered.post(mcp.call(3, "welcome")).content, "refusal without it")
         canary.forget()
         assert b'"isError":false' not in brokered.post(mcp.call(4, "welcome")).content
         assert canary.requests() == []

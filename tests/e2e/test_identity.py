@@ -12,20 +12,18 @@ import pytest
 from support import canary as canaries
 from support import mcp, stack
 from support.interdict import RESOURCE
+from support.patience import until
 from support.servers import Canary
 from support.stack import Stack
 from support.tokens import Issuer
+
+pytestmark = pytest.mark.usefixtures("fresh_log")
 
 
 @pytest.fixture(scope="module", params=["call", "native"])
 def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Stack]:
     with stack.running(request.param, folder / request.param, canary.address) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
 
 
 def now() -> int:
@@ -101,29 +99,20 @@ def test_identity_is_established_for_every_call_of_a_connection(running: Stack, 
     """B2: the key goes away in the middle of a connection; the next call on it is refused, and works when it is back."""
     body = mcp.call(1, "welcome")
     headers = mcp.headers(body, token=running.token())
-    with httpx.Client(trust_env=False) as connection:
+    with httpx.Client(timeout=30, trust_env=False) as connection:
         assert connection.post(running.url, content=body, headers=headers).content == canaries.expected_answer(body)
         running.issuer.drop_keys()
         try:
-            assert eventually(lambda: connection.post(running.url, content=body, headers=headers).status_code == 401)
+            assert until(lambda: connection.post(running.url, content=body, headers=headers).status_code == 401)
         finally:
             running.issuer.publish()
-        assert eventually(lambda: connection.post(running.url, content=body, headers=headers).status_code == 200)
+        assert until(lambda: connection.post(running.url, content=body, headers=headers).status_code == 200)
 
 
 def test_the_metadata_document_is_served_without_a_token(running: Stack, canary: Canary) -> None:
     """B1, RFC 9728: where the challenge points, through Envoy too."""
     base = running.envoy.url("")
-    answer = httpx.get(f"{base}/.well-known/oauth-protected-resource/mcp", trust_env=False)
+    answer = httpx.get(f"{base}/.well-known/oauth-protected-resource/mcp", timeout=30, trust_env=False)
     assert answer.status_code == 200, f"{answer.text[:300]}\n{running.tail()}"
     assert answer.json()["resource"] == RESOURCE
     assert canary.requests() == []
-
-
-def eventually(probe: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not probe():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import mcp, stack
+from support.patience import until
 from support.servers import Canary
 from support.stack import Stack
 
@@ -46,7 +46,7 @@ def test_a_decision_is_one_event_and_one_access_log_entry_with_one_id(
         "tools/call",
         running.mode,
     )
-    [entry] = eventually(
+    [entry] = until(
         lambda: [line for line in running.envoy.access_entries() if line["decision_id"] == logged["decision_id"]]
     )
     assert (entry["verdict"], entry["reason"], entry["path"]) == (verdict, logged["reason"], "/mcp")
@@ -95,10 +95,3 @@ def test_trace_context_reaches_the_tool_server(running: Stack, canary: Canary) -
     headers = dict(request.headers)
     assert headers["traceparent"].split("-")[1] == parent.split("-")[1]
     assert headers["tracestate"] == "a=b"
-
-
-def eventually(probe: Callable[[], list[Any]], timeout_s: float = 5.0) -> list[Any]:
-    deadline = time.monotonic() + timeout_s
-    while not (found := probe()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found

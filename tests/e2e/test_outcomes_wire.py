@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from threading import Event
 
 import grpc
 import httpx
@@ -18,13 +18,13 @@ from support import envoy as envoys
 from support import mcp, paths, performer, protobuf, stack
 from support.envoy import Config, Envoy
 from support.fake_authz import FakeAuthz
+from support.patience import until
 from support.performer import Performer
 from support.protobuf import Outcome
 
 BODY = mcp.call("one", "welcome", {"x": 1})
 HEADERS = mcp.headers(BODY, token="not-looked-at")
 MINORS = (paths.envoy_minors()[0], paths.NEWEST_ENVOY)
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -62,26 +62,26 @@ def fresh(decision_point: FakeAuthz) -> None:
     decision_point.taking = len
 
 
+@pytest.fixture
+def held(tools: Performer) -> Iterator[Event]:
+    """Keeps the second event of `/mcp/slow` back until it is set."""
+    tools.go_on.clear()
+    yield tools.go_on
+    tools.go_on.set()
+
+
 def allow_upgrades(config: Config) -> None:
     for manager in envoys.managers(config):
         manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
 
 
 def post(envoy: Envoy, kind: str, body: bytes = BODY) -> httpx.Response:
-    return httpx.post(envoy.url(f"/mcp/{kind}"), content=body, headers=HEADERS, timeout=10, trust_env=False)
+    return httpx.post(envoy.url(f"/mcp/{kind}"), content=body, headers=HEADERS, timeout=30, trust_env=False)
 
 
 def told(decision_point: FakeAuthz, count: int = 1) -> list[Outcome]:
     """The outcomes that were told, as soon as there are `count`."""
     return until(lambda: found if len(found := list(itertools.chain(*decision_point.outcomes))) >= count else None)
-
-
-def until(found: Callable[[], T | None], within_s: float = 10.0) -> T:
-    deadline = time.monotonic() + within_s
-    while (value := found()) is None:
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return value
 
 
 OUTCOMES = {
@@ -108,7 +108,8 @@ def test_an_allowed_call_is_told_as_its_client_saw_it(kind: str, envoy: Envoy, d
     expected = Outcome(outcome.decision_id, status, len(answer.content), outcome.duration_us, ended, rpc, code, None)
     assert outcome == expected
     assert outcome.decision_id.startswith("decision-")
-    assert 0 < outcome.duration_us < took_us + 50_000
+    # Envoy's clock stops when Envoy comes to it, on a busy machine after the client's.
+    assert 0 < outcome.duration_us < took_us + 5_000_000
     entry = until(lambda: next((e for e in envoy.access_entries() if e["decision_id"] == outcome.decision_id), None))
     assert (entry["status"], entry["bytes_sent"]) == (outcome.http_status, outcome.bytes)
 
@@ -120,13 +121,13 @@ def test_a_response_that_breaks_off_is_a_reset(envoy: Envoy, decision_point: Fak
     assert (outcome.http_status, outcome.ended, outcome.rpc, outcome.bytes) == (200, "reset", "unread", 17)
 
 
+@pytest.mark.usefixtures("held")
 def test_a_client_that_leaves_is_a_reset(envoy: Envoy, decision_point: FakeAuthz) -> None:
     url = envoy.url("/mcp/slow")
-    with httpx.stream("POST", url, content=BODY, headers=HEADERS, trust_env=False) as answer:
+    with httpx.stream("POST", url, content=BODY, headers=HEADERS, timeout=30, trust_env=False) as answer:
         assert next(answer.iter_raw()) == performer.PROGRESS
     [outcome] = told(decision_point)
     assert (outcome.http_status, outcome.ended, outcome.rpc) == (200, "reset", "unread")
-    assert outcome.duration_us < performer.PAUSE_S * 1e6
 
 
 def test_what_envoy_answers_in_place_of_the_server_is_a_local_reply(envoy: Envoy, decision_point: FakeAuthz) -> None:
@@ -137,12 +138,12 @@ def test_what_envoy_answers_in_place_of_the_server_is_a_local_reply(envoy: Envoy
     assert outcome.bytes == len(answer.content)
 
 
-def test_events_arrive_while_the_stream_is_still_open(envoy: Envoy, decision_point: FakeAuthz) -> None:
-    began = time.monotonic()
-    with httpx.stream("POST", envoy.url("/mcp/slow"), content=BODY, headers=HEADERS, trust_env=False) as answer:
+def test_events_arrive_while_the_stream_is_still_open(envoy: Envoy, decision_point: FakeAuthz, held: Event) -> None:
+    url = envoy.url("/mcp/slow")
+    with httpx.stream("POST", url, content=BODY, headers=HEADERS, timeout=30, trust_env=False) as answer:
         pieces = answer.iter_raw()
         assert next(pieces) == performer.PROGRESS
-        assert time.monotonic() - began < performer.PAUSE_S / 2
+        held.set()
         assert b"".join(pieces) == performer.event(b'{"jsonrpc": "2.0", "id": "one", "result": {}}')
     told(decision_point)
 
@@ -180,7 +181,7 @@ def test_a_batch_that_fails_is_told_again_and_nothing_is_lost(envoy: Envoy, deci
 
 def test_many_calls_are_told_once_each_and_counted(envoy: Envoy, decision_point: FakeAuthz) -> None:
     before = envoy.stats("outcomes_reported")
-    with httpx.Client(headers=HEADERS, trust_env=False) as client:
+    with httpx.Client(headers=HEADERS, timeout=30, trust_env=False) as client:
         for _ in range(400):
             assert client.post(envoy.url("/mcp/result"), content=BODY).status_code == 200
     found = told(decision_point, 400)
@@ -197,10 +198,9 @@ def test_a_switch_of_protocols_does_not_wait_for_a_body(envoy: Envoy, decision_p
     """Mode call refuses it by itself; in mode split the decision point is asked at once, and here allows it."""
     asks = "split" in envoy.folder.name
     head = "GET /mcp HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", envoy.port), timeout=5) as connection:
+    # A body is waited for ten seconds.
+    with socket.create_connection(("127.0.0.1", envoy.port), timeout=8) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(4096)
-    assert time.monotonic() - began < 1
     assert len(decision_point.requests) == (1 if asks else 0)
     assert answer.startswith(b"HTTP/1.1 501" if asks else b"HTTP/1.1 400")

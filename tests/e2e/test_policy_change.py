@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from support import mcp, stack
+from support.patience import until
 from support.servers import Canary
 from support.stack import Stack
 
@@ -24,15 +24,6 @@ def allowed(running: Stack, tool: str = "welcome", **arguments: str) -> bool:
     return b'"isError":false' in running.post(mcp.call(1, tool, arguments)).content
 
 
-def eventually(probe: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not probe():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def data_file(running: Stack) -> Path:
     return running.interdict.folder / "bundle" / "tests" / "data.yaml"
 
@@ -42,10 +33,10 @@ def test_an_edited_policy_decides_the_next_calls_under_a_new_digest(running: Sta
     assert allowed(running)
     before = running.interdict.decisions()[-1]["bundle"]
     data_file(running).write_text(yaml.safe_dump({"denied": ["welcome"], "intercepted": []}))
-    assert eventually(lambda: not allowed(running)), running.tail()
+    assert until(lambda: not allowed(running)), running.tail()
     assert running.interdict.decisions()[-1]["bundle"] != before
     data_file(running).write_text(yaml.safe_dump({"denied": [], "intercepted": []}))
-    assert eventually(lambda: allowed(running)), running.tail()
+    assert until(lambda: allowed(running)), running.tail()
     assert running.interdict.decisions()[-1]["bundle"] == before, "the same files have the same digest"
 
 
@@ -54,7 +45,7 @@ def test_a_broken_policy_leaves_the_old_one_in_force(running: Stack) -> None:
     rules = running.interdict.folder / "bundle" / "tests" / "broken.rego"
     rules.write_text("package interdict.policy.tests\n\ndeny contains {\n")
     try:
-        assert eventually(lambda: "broken.rego" in running.interdict.process.text()), running.tail()
+        assert until(lambda: "broken.rego" in running.interdict.process.text()), running.tail()
         assert allowed(running)
     finally:
         rules.unlink()
@@ -69,7 +60,7 @@ def test_a_rule_that_fails_denies(running: Stack) -> None:
         '\tinput.mcp.tool == "fails"\n\ttime.parse_rfc3339_ns(input.mcp.arguments.when) > 0\n}\n'
     )
     try:
-        assert eventually(lambda: not allowed(running, "fails", when="2000-01-01T00:00:00Z")), running.tail()
+        assert until(lambda: not allowed(running, "fails", when="2000-01-01T00:00:00Z")), running.tail()
         assert not allowed(running, "fails", when="soon"), "the rule failed on this text, and the call went through"
         assert running.interdict.decisions()[-1]["reason"].startswith("policy.")
         assert allowed(running, "welcome")
@@ -89,6 +80,6 @@ def test_a_new_agent_needs_only_its_registration(running: Stack) -> None:
         "identities": [{"issuer": running.issuer.name, "subject": "carol"}],
     }
     agents.write_text(yaml.safe_dump({"agents": [*registered["agents"], carol]}))
-    assert eventually(lambda: b'"isError":false' in running.post(mcp.call(1, "welcome"), token=token).content), (
+    assert until(lambda: b'"isError":false' in running.post(mcp.call(1, "welcome"), token=token).content), (
         running.tail()
     )

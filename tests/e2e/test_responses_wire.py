@@ -8,11 +8,11 @@ import gzip
 import hashlib
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Event
+from typing import Any
 
 import grpc
 import httpx
@@ -22,6 +22,7 @@ from support import envoy as envoys
 from support import mcp, paths, protobuf, raw, scripted, stack
 from support.envoy import Envoy
 from support.fake_authz import FakeAuthz
+from support.patience import until
 from support.protobuf import Outcome
 from support.raw import Http1
 from support.scripted import Scripted, pieces, whole
@@ -30,7 +31,6 @@ SECRET = "MARK-12345678"
 BODY = mcp.call("one", "welcome", {"x": 1})
 HEADERS = [*mcp.headers(BODY, token="not-looked-at"), ("accept-encoding", "gzip, br")]
 MINORS = (paths.envoy_minors()[0], paths.NEWEST_ENVOY)
-T = TypeVar("T")
 
 
 def profile(action: str) -> str:
@@ -72,12 +72,6 @@ class Oblige:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Scripted]:
-    with Scripted() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def told() -> Oblige:
     return Oblige()
 
@@ -113,20 +107,12 @@ def ask(envoy: Envoy, server: Scripted) -> Callable[[list[bytes]], httpx.Respons
 
     def asked(segments: list[bytes]) -> httpx.Response:
         server.answers["/mcp/x"] = segments
-        return httpx.post(envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=10, trust_env=False)
+        return httpx.post(envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=30, trust_env=False)
 
     return asked
 
 
 Ask = Callable[[list[bytes]], httpx.Response]
-
-
-def until(found: Callable[[], T | None], within_s: float = 10.0) -> T:
-    deadline = time.monotonic() + within_s
-    while (value := found()) is None:
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return value
 
 
 def outcome(decision_point: FakeAuthz) -> Outcome:
@@ -226,14 +212,17 @@ def test_a_stream_one_byte_at_a_time_is_the_same(ask: Ask) -> None:
 
 
 def test_an_event_arrives_while_the_stream_is_still_open(envoy: Envoy, server: Scripted) -> None:
-    server.answers["/mcp/x"] = pieces([b": ping\n\n", event(said("one")), *([b": ping\n\n"] * 10), event(answer("x"))])
-    with httpx.stream("POST", envoy.url("/mcp/x"), content=BODY, headers=HEADERS, trust_env=False) as got:
+    first, rest = b": ping\n\n" + event(said("one")), b": ping\n\n" * 10 + event(answer("x"))
+    begin, *more = pieces([first, rest])
+    server.answers["/mcp/x"] = [begin, more[0], go_on := Event(), *more[1:]]
+    with httpx.stream("POST", envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=30, trust_env=False) as got:
         parts = got.iter_raw()
-        assert next(parts) == b": ping\n\n"
-        began = time.monotonic()
-        assert next(parts) == event(said("one"))
-        assert time.monotonic() - began < 4 * scripted.PAUSE_S
-        assert b"".join(parts) == b": ping\n\n" * 10 + event(answer("x"))
+        arrived = b""
+        while len(arrived) < len(first):
+            arrived += next(parts)
+        assert arrived == first
+        go_on.set()
+        assert b"".join(parts) == rest
 
 
 def test_a_denied_event_is_an_error_with_its_id_and_a_denied_notification_goes_away(ask: Ask, told: Oblige) -> None:
@@ -296,7 +285,7 @@ def test_it_is_the_same_with_envoys_default_limit_of_1_mib(
         with Envoy(config, folder / f"{minor}-default", minor=minor) as envoy:
             for body in (answer("x" * 3_000_000), answer("x" * 990_000)):
                 server.answers["/mcp/x"] = whole(body)
-                got = httpx.post(envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=10, trust_env=False)
+                got = httpx.post(envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=30, trust_env=False)
                 if len(body) > 1_000_000:
                     is_error(got.content, "response.unreadable")
                 else:
@@ -370,7 +359,7 @@ def test_every_answer_is_looked_into(
     server.answers["/mcp/x"] = whole(body, status=status)
     headers = [header for header in HEADERS if method == "POST" or header[0] != "content-type"]
     said = mcp.notification("notifications/initialized") if method == "POST" else b""
-    got = httpx.request(method, envoy.url("/mcp/x"), content=said, headers=headers, timeout=10, trust_env=False)
+    got = httpx.request(method, envoy.url("/mcp/x"), content=said, headers=headers, timeout=30, trust_env=False)
     assert got.status_code == status, f"{got.text}\n{envoy.process.tail()}"
     assert SECRET not in got.text
     assert outcome(decision_point).treated == ("" if status == 204 else "edited")
@@ -382,7 +371,7 @@ def test_a_method_that_mcp_has_not_is_refused_or_its_answer_looked_into(
     """Mode call refuses it itself; in mode split the decision point does, and this one lets everything pass."""
     server.answers["/mcp/x"] = whole(json.dumps({"detail": SECRET}).encode())
     headers = [header for header in HEADERS if header[0] != "content-type"]
-    ask = partial(httpx.request, url=envoy.url("/mcp/x"), headers=headers, timeout=10, trust_env=False)
+    ask = partial(httpx.request, url=envoy.url("/mcp/x"), headers=headers, timeout=30, trust_env=False)
     got = ask("OPTIONS")
     assert got.status_code == 405 or (got.status_code == 200 and "[[dlp:marker:" in got.text), envoy.process.tail()
     assert SECRET not in got.text
@@ -396,12 +385,14 @@ def test_an_answer_that_gives_orders_is_told_of_before_it_passes(
 ) -> None:
     """And while its stream goes on, whose outcome may be hours away."""
     hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "do it now")
-    server.answers["/mcp/x"] = pieces([event(said(hidden)), *([b": ping\n\n"] * 12), event(answer("x"))])
-    with httpx.stream("POST", envoy.url("/mcp/x"), content=BODY, headers=HEADERS, trust_env=False) as got:
+    begin, *more = pieces([event(said(hidden)), event(answer("x"))])
+    server.answers["/mcp/x"] = [begin, more[0], go_on := Event(), *more[1:]]
+    with httpx.stream("POST", envoy.url("/mcp/x"), content=BODY, headers=HEADERS, timeout=30, trust_env=False) as got:
         parts = got.iter_raw()
         next(parts)
-        until(lambda: decision_point.hostile or None, within_s=8 * scripted.PAUSE_S)
+        until(lambda: decision_point.hostile)
         assert decision_point.outcomes == []
+        go_on.set()
         assert b"".join(parts).endswith(event(answer("x")))
     assert decision_point.hostile == [told.last]
     assert outcome(decision_point).treated == "quarantined"

@@ -36,7 +36,7 @@ class Sdk:
         token: str | None = None,
         elicit: bool | dict[str, Any] = False,
         sample: str | None = None,
-        timeout_s: float = 90.0,
+        timeout_s: float = 180.0,
     ) -> Seen:
         return self.start(url, steps, token=token, elicit=elicit, sample=sample).finish(timeout_s)
 
@@ -81,7 +81,7 @@ class Running:
     sdk: Sdk
     child: subprocess.Popen[str]
 
-    def finish(self, timeout_s: float = 90.0) -> Seen:
+    def finish(self, timeout_s: float = 180.0) -> Seen:
         try:
             out, err = self.child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:

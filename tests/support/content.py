@@ -32,6 +32,9 @@ PATTERNS = [
 
 READER = "reader"
 
+AGENTS = [f"agent-{number}" for number in range(200)]
+"""For tests that want an agent whom no other test was; the fixture `agent` gives them away."""
+
 COUNTED = "TKT-"
 """How values begin that are only counted: nothing hides them from the operator."""
 

@@ -61,8 +61,8 @@ class Envoy:
             address = self.process.wait_until(
                 lambda: admin_file.read_text().strip() or None if admin_file.exists() else None, "admin address"
             )
-            self._admin = httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False)
-            self.process.wait_until(self._ready, "readiness", 60)
+            self._admin = httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False)
+            self.process.wait_until(self._ready, "readiness", 120)
             self.ports = self._ports()
         except BaseException:
             self.stop()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from support import paths
+from support.patience import PATIENCE_S, until
 from support.interdict import Bundle, Interdict, agent, server
 
 DIRECTORY = "interdict-audit"
@@ -54,7 +55,7 @@ class Audit:
 
     def raw(self, tenant: str = "acme") -> list[bytes]:
         """Every entry's bytes, in order, read beside a running server."""
-        with closing(sqlite3.connect(f"file:{self.database(tenant)}?mode=ro", uri=True, timeout=10)) as database:
+        with closing(sqlite3.connect(f"file:{self.database(tenant)}?mode=ro", uri=True, timeout=60)) as database:
             return [bytes(row[0]) for row in database.execute("SELECT record FROM entries ORDER BY seq")]
 
     def entries(self, tenant: str = "acme", kind: str | None = None) -> list[Entry]:
@@ -65,10 +66,10 @@ class Audit:
         return [entry["body"] for entry in self.entries(tenant, kind)]
 
     def size(self, tenant: str = "acme") -> int:
-        with closing(sqlite3.connect(f"file:{self.database(tenant)}?mode=ro", uri=True, timeout=10)) as database:
+        with closing(sqlite3.connect(f"file:{self.database(tenant)}?mode=ro", uri=True, timeout=60)) as database:
             return int(database.execute("SELECT count(*) FROM entries").fetchone()[0])
 
-    def wait_for(self, kind: str, count: int = 1, tenant: str = "acme", timeout_s: float = 10.0) -> list[Entry]:
+    def wait_for(self, kind: str, count: int = 1, tenant: str = "acme", timeout_s: float = PATIENCE_S) -> list[Entry]:
         """The bodies of a kind, once there are `count`."""
         deadline = time.monotonic() + timeout_s
         while len(found := self.bodies(kind, tenant)) < count:
@@ -78,7 +79,7 @@ class Audit:
             time.sleep(0.05)
         return found
 
-    def wait_outcome(self, decision: str, tenant: str = "acme", timeout_s: float = 10.0) -> Entry:
+    def wait_outcome(self, decision: str, tenant: str = "acme", timeout_s: float = PATIENCE_S) -> Entry:
         """How a decision's call ended, once that is on record."""
 
         def found() -> Entry | None:
@@ -87,15 +88,11 @@ class Audit:
         return self.wait_until(found, f"outcome of {decision} in the log of {tenant}", timeout_s)
 
     @staticmethod
-    def wait_until(found: Callable[[], T | None], what: str, timeout_s: float = 10.0) -> T:
+    def wait_until(found: Callable[[], T | None], what: str, timeout_s: float = PATIENCE_S) -> T:
         """The first result that is something."""
-        deadline = time.monotonic() + timeout_s
-        while not (value := found()):
-            assert time.monotonic() < deadline, f"no {what} within {timeout_s} s"
-            time.sleep(0.05)
-        return value
+        return until(found, what, timeout_s)
 
-    def wait_signed(self, tenant: str = "acme", timeout_s: float = 10.0) -> str:
+    def wait_signed(self, tenant: str = "acme", timeout_s: float = PATIENCE_S) -> str:
         """The checkpoint in `head.note`, once it covers everything that is in the log now."""
         size, deadline = self.size(tenant), time.monotonic() + timeout_s
         while not self.head(tenant).exists() or signed_size(self.head(tenant).read_text()) < size:
@@ -137,7 +134,7 @@ class Result:
         return json.loads(self.text)
 
 
-def run(*command: str | Path, timeout_s: float = 120.0) -> Result:
+def run(*command: str | Path, timeout_s: float = 300.0) -> Result:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout_s)
     return Result(done.returncode, done.stdout + done.stderr)
 

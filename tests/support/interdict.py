@@ -17,6 +17,7 @@ import httpx
 import yaml
 
 from support import paths
+from support.patience import PATIENCE_S
 from support.process import Process
 from support.tokens import Issuer
 
@@ -127,7 +128,7 @@ class Interdict:
                 ],
             },
             # The limit of one evaluation is a limit of real time; a loaded test machine needs more of it.
-            "decision": {"timeout_ms": 1000},
+            "decision": {"timeout_ms": 10_000},
             "approvals": {"database": "approvals.db", "hold_seconds": 0},
             "log": {"format": "json", "level": "info"},
         }
@@ -152,7 +153,7 @@ class Interdict:
     @property
     def metrics(self) -> str:
         host, port = self.addresses["metrics"]
-        return httpx.get(f"http://{host}:{port}/metrics", trust_env=False).text
+        return httpx.get(f"http://{host}:{port}/metrics", timeout=30, trust_env=False).text
 
     def admin(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         host, port = self.addresses["admin"]
@@ -171,7 +172,7 @@ class Interdict:
         """A person says `approve` or `deny`."""
         return self.admin("POST", f"/v1/approvals/{approval}/{verdict}", json={"by": by, "note": "decided by a test"})
 
-    def wait_pending(self, timeout_s: float = 20.0) -> dict[str, Any]:
+    def wait_pending(self, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The one approval that waits for a person, with its arguments."""
         deadline = time.monotonic() + timeout_s
         while not (waiting := self.approvals("pending")):
@@ -184,7 +185,7 @@ class Interdict:
 
     def events(self) -> list[dict[str, Any]]:
         """Everything logged as JSON so far. A thread of the server writes the log: wait until it has."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while self.process.running and "interdict_log_waiting_bytes 0" not in self.metrics:
             assert time.monotonic() < deadline, f"the log is not written out\n{self.tail()}"
             time.sleep(0.02)
@@ -194,7 +195,7 @@ class Interdict:
         """The decision events among them."""
         return [event for event in self.events() if "decision_id" in json.dumps(event)]
 
-    def command(self, *arguments: str | Path, timeout_s: float = 30.0) -> tuple[int, str]:
+    def command(self, *arguments: str | Path, timeout_s: float = 2 * PATIENCE_S) -> tuple[int, str]:
         """Another `interdict` command with the same configuration file; exit code and output."""
         done = subprocess.run(
             [str(paths.interdict_binary()), *map(str, arguments)],

@@ -21,7 +21,7 @@ PAGE = 8_192
 @contextmanager
 def locked(audit: Audit, tenant: str = "acme") -> Iterator[None]:
     """Another program has a transaction of its own open."""
-    with closing(sqlite3.connect(audit.database(tenant), timeout=10, isolation_level=None)) as other:
+    with closing(sqlite3.connect(audit.database(tenant), timeout=60, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         try:
             yield
@@ -33,10 +33,10 @@ def locked(audit: Audit, tenant: str = "acme") -> Iterator[None]:
 def damaged(audit: Audit, tenant: str = "acme") -> Iterator[None]:
     """All but the first page of the database is garbage, under the running server, until the block ends."""
     file = audit.database(tenant)
-    with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as other:
+    with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as other:
         # Everything into the database itself, and with a change that makes the server forget what it has in memory.
         other.execute("INSERT OR REPLACE INTO about VALUES ('touched', ?)", [str(time.time())])
-        for _ in range(200):
+        for _ in range(1_500):
             busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 break
@@ -99,7 +99,7 @@ def small_disks_work(folder: Path) -> bool:
     """Whether this machine lets a process mount a file system that only it sees."""
     command = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", str(folder)]
     try:
-        return subprocess.run(command, capture_output=True, timeout=10).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
     except FileNotFoundError:
         return False
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any
 
 from support.loopback import Loopback
-
-PAUSE_S = 0.6
-"""Between the two events of `/mcp/slow`."""
 
 
 def message(request: dict[str, Any], **said: Any) -> bytes:
@@ -26,9 +23,11 @@ PROGRESS = event(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{
 
 
 class Performer(Loopback):
-    """Listens on a loopback port."""
+    """Listens on a loopback port; the second event of `/mcp/slow` waits until `go_on` is set, as it is at first."""
 
     def __init__(self) -> None:
+        self.go_on = Event()
+        self.go_on.set()
         super().__init__(_Handler)
 
 
@@ -69,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _perform_slow(self, request: dict[str, Any]) -> None:
         self._head("text/event-stream", None)
         self._chunk(PROGRESS)
-        time.sleep(PAUSE_S)
+        self.server.of.go_on.wait(60)  # type: ignore[attr-defined]
         self._chunk(event(message(request, result={})))
         self._chunk(b"")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from support.patience import PATIENCE_S
+
 T = TypeVar("T")
 live: list[Process] = []
 """Every process that was started and not yet ended, for the reports of failed tests."""
@@ -70,7 +72,7 @@ class Process:
         state = "running" if self.running else f"exit {self._child.returncode}"
         return f"--- {self.name} (pid {self.pid}, {state}): {self.log}\n{kept}"
 
-    def wait_until(self, probe: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
+    def wait_until(self, probe: Callable[[], T | None], what: str, timeout_s: float = PATIENCE_S) -> T:
         """The first value of `probe` that is not None; fails when the process ends or the time is over."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -82,7 +84,7 @@ class Process:
                 raise ProcessFailed(f"{self.name}: no {what} within {timeout_s} s\n{self.tail()}")
             time.sleep(0.02)
 
-    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """The first match of `pattern` in the log."""
         return self.wait_until(lambda: re.search(pattern, self.text()), f"{pattern!r} in its log", timeout_s)
 
@@ -96,7 +98,7 @@ class Process:
         self._child.wait()
         self._forget()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
+    def stop(self, timeout_s: float = 15.0) -> None:
         """SIGTERM to the process and its children, then SIGKILL for what remains."""
         if self.running:
             os.killpg(self.pid, signal.SIGTERM)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 
 from support import raw
 from support.loopback import Loopback
@@ -17,10 +19,13 @@ PAUSE_S = 0.05
 
 
 class Scripted(Loopback):
-    """Listens on a loopback port; `answers` says what comes for a path, `seen` what the last request's headers were."""
+    """Listens on a loopback port; `answers` says what comes for a path, `seen` what the last request's headers were.
+
+    What comes after an event of `threading` waits until that is set.
+    """
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[bytes]] = {}
+        self.answers: dict[str, Sequence[bytes | Event]] = {}
         self.seen: Headers = {}
         super().__init__(_Handler)
 
@@ -52,6 +57,9 @@ class _Handler(BaseHTTPRequestHandler):
         scripted.seen = {name.lower(): value for name, value in self.headers.items()}
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for position, segment in enumerate(scripted.answers[self.path]):
+            if isinstance(segment, Event):
+                segment.wait(60)
+                continue
             if position:
                 time.sleep(PAUSE_S)
             self.wfile.write(segment)
