@@ -49,12 +49,6 @@ def machine_bytes(envoy: Envoy) -> int:
     return sum(sizes)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Scripted]:
-    with Scripted() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=["call", "split"])
 def running(request: pytest.FixtureRequest, folder: Path, server: Scripted) -> Iterator[Stack]:
     # A read, so that a session that has been given orders may go on asking.

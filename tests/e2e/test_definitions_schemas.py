@@ -15,11 +15,6 @@ from support.market import Market
 from support.planted import Planted
 
 
-@pytest.fixture(scope="module")
-def planted() -> Planted:
-    return Planted(__name__)
-
-
 @pytest.fixture(scope="module", params=["call", "split"])
 def market(request: pytest.FixtureRequest, folder: Path) -> Iterator[Market]:
     contracts = [contract("account", ["read"], server="careful", output={"undeclared": "drop"})]

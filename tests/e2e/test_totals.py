@@ -18,7 +18,8 @@ from support.content import Changeling, Script, contract, tool
 from support.servers import Canary
 from support.stack import Stack
 
-AGENTS = [f"agent-{number}" for number in range(40)]
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 CONTRACTS = [
     contract(
         "pay",
@@ -35,23 +36,9 @@ CONTRACTS = [
 @pytest.fixture(scope="module", params=["call", "split", "native"])
 def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Stack]:
     with content.running(
-        request.param, folder / request.param, canary.address, None, agents=AGENTS, contracts=CONTRACTS
+        request.param, folder / request.param, canary.address, None, agents=content.AGENTS, contracts=CONTRACTS
     ) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
-
-
-_agents = iter(AGENTS)
-
-
-@pytest.fixture
-def agent() -> str:
-    """One that nothing was counted for."""
-    return next(_agents)
 
 
 def send(running: Stack, agent: str, name: str, arguments: dict[str, Any]) -> str:
@@ -70,14 +57,16 @@ def pay(running: Stack, agent: str, amount: int, to: str) -> str:
     return send(running, agent, "pay", {"amount": amount, "to": to})
 
 
-def test_many_small_transfers_are_stopped_where_one_large_one_is(running: Stack, canary: Canary, agent: str) -> None:
+def test_many_small_transfers_are_stopped_where_one_large_one_is(
+    running: Stack, canary: Canary, agent: str, agents: Iterator[str]
+) -> None:
     assert pay(running, agent, 31, "a") == "policy.contract_payee_total"
     answers = [pay(running, agent, 6, f"DE{number}") for number in range(7)]
     assert answers == ["arrived"] * 5 + ["policy.contract_value_total"] * 2
     assert len(canary.requests()) == 5
     # What was refused is not counted, and others have counters of their own.
     assert send(running, agent, "look", {}) == "arrived"
-    assert pay(running, next(_agents), 6, "DE1") == "arrived"
+    assert pay(running, next(agents), 6, "DE1") == "arrived"
 
 
 def test_one_payee_has_a_ceiling_of_its_own_in_whatever_spelling(running: Stack, agent: str) -> None:
@@ -136,6 +125,56 @@ def test_an_approved_call_is_counted_when_it_goes_on_and_not_before(running: Sta
     assert len(canary.requests()) == 3
 
 
+def totals(running: Stack, *arguments: str) -> tuple[int, str]:
+    done = content.command(running.interdict, "totals", *arguments)
+    return done.returncode, done.stdout + done.stderr
+
+
+def stands(running: Stack, *arguments: str) -> dict[str, list[int]]:
+    """By counter."""
+    code, text = totals(running, "list", "--json", *arguments)
+    assert code == 0, text
+    found: dict[str, list[int]] = {}
+    for one in json.loads(text)["totals"]:
+        found.setdefault(one["counter"], []).append(one["stands"])
+    return found
+
+
+def test_what_stands_is_seen_and_reset_by_a_person_who_is_on_record(running: Stack, agent: str) -> None:
+    assert [pay(running, agent, 15, "DE89 3704"), pay(running, agent, 15, "NL1")] == ["arrived"] * 2
+    assert pay(running, agent, 1, "NL2") == "policy.contract_value_total"
+    assert sorted(stands(running, "--agent", agent)["payee"]) == [15, 15]
+    assert stands(running, "--agent", agent, "--counter", "value") == {"value": [30]}
+    assert stands(running, "--agent", agent, "--payee", "de-893704") == {"payee": [15]}
+    shown = totals(running, "list", "--agent", agent)[1]
+    assert "30 stand; refused above 30" in shown and "frees from" in shown, shown
+    assert "de89" not in shown.lower().replace(" ", "")
+
+    reset = ("reset", "--agent", agent, "--counter", "value")
+    code, text = totals(running, *reset, "--by", agent, "--why", "x")
+    assert code == 1 and "admin.own_agent" in text, text
+    code, text = totals(running, *reset, "--by", "ana@example.com", "--why", "the refunds of the recall")
+    assert code == 0 and "it stood at 30" in text, text
+    assert sorted(stands(running, "--agent", agent)) == ["payee"]
+    assert pay(running, agent, 5, "NL2") == "arrived"
+    assert pay(running, agent, 6, "NL1") == "policy.contract_payee_total", "only what was named was reset"
+    [lift] = [one for one in content.records(running.interdict, "lift") if one["agent"] == agent]
+    assert lift["event"] == "total_reset" and lift["stood"] == 30, lift
+    assert (lift["by"], lift["why"]) == ("ana@example.com", "the refunds of the recall")
+
+
+def test_an_approver_sees_what_stood_what_the_call_adds_and_the_ceilings(running: Stack, agent: str) -> None:
+    give = {"amount": 15}
+    assert send(running, agent, "give", give) == "arrived"
+    assert send(running, agent, "give", {"amount": 12}) == "policy.contract_value_total_ask"
+    [asked] = [one for one in running.interdict.approvals("pending") if one["agent"] == agent]
+    shown = content.command(running.interdict, "approvals", "show", asked["id"]).stdout
+    wanted = "value in 24h: 15 stood, this call adds 12, 27 together; asks above 20, refused above 40"
+    assert wanted in shown, shown
+    [total] = running.interdict.admin("GET", f"/v1/approvals/{asked['id']}").json()["totals"]
+    assert (total["stood"], total["adds"], total["ask_above"], total["max"]) == (15, 12, 20, 40)
+
+
 def arguments(running: Stack, approval: dict[str, Any]) -> str:
     shown = running.interdict.admin("GET", f"/v1/approvals/{approval['id']}").text
     return shown.replace(" ", "").replace("\\", "")
@@ -172,7 +211,7 @@ def spoken(folder: Path) -> Iterator[Stack]:
     with (
         Changeling(folder / "changeling", script) as server,
         content.running(
-            "call", folder / "spoken", server.address, None, agents=AGENTS, contracts=CONTRACTS
+            "call", folder / "spoken", server.address, None, agents=content.AGENTS, contracts=CONTRACTS
         ) as started,
     ):
         yield started

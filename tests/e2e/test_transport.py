@@ -17,12 +17,9 @@ from support.servers import Canary
 from support.stack import Stack
 from support.tokens import Issuer
 
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 BODY = mcp.call(1, "welcome")
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
 
 
 def cluster(config: Config) -> Config:

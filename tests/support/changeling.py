@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 
 Context = ServerRequestContext[Any]
 
-PATIENCE_S = 0.5
+PATIENCE_S = 3.0
 """How long a client's model may take."""
 
 
