@@ -60,7 +60,7 @@ def asked_for(scene: Scene, person: str, stage: Stage) -> None:
 
 def approved_commit(scene: Scene) -> str:
     """The decision that let the commit through, once its outcome is on record: the filter reports it a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         code, found = scene.interdict.command(
             "audit", "query", "--kind", "decision", "--tool", "git_commit", "--verdict", "allow", "--json"

@@ -98,7 +98,7 @@ async def poisoned(agent: Client, scene: Scene, person: str, stage: Stage) -> No
 
 def review(scene: Scene) -> str:
     """What waits for a person; the news of a list comes a moment after the list."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         code, found = scene.admin("pins", "review", "--server", "grocer")
         if code == 0 and NEW_TOOL["name"] in found:

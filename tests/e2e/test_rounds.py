@@ -16,6 +16,8 @@ from support import mcp, stack
 from support.servers import Canary
 from support.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 TOOL = "careful"
 
 
@@ -30,11 +32,6 @@ def running(request: pytest.FixtureRequest, folder: Path, canary: Canary) -> Ite
 def native(folder: Path, canary: Canary) -> Iterator[Stack]:
     with stack.running("native", folder / "native", canary.address, intercepted=[TOOL]) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
 
 
 def unique() -> dict[str, Any]:
