@@ -18,7 +18,7 @@ import yaml
 
 from support import paths
 from support.patience import PATIENCE_S
-from support.process import Process
+from support.process import Process, ProcessFailed
 from support.tokens import Issuer
 
 RESOURCE = "https://tools.test/mcp"
@@ -220,7 +220,16 @@ class Interdict:
         self.process.stop()
         host, port = self.grpc
         self._config["listen"]["grpc"]["address"] = f"{host}:{port}"
-        self.process = self._start()
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.process = self._start()
+                return
+            except ProcessFailed as failed:
+                # Meanwhile the system may have lent the port to a connection of somebody else.
+                if "in use" not in str(failed) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def __enter__(self) -> Self:
         return self
