@@ -30,11 +30,11 @@ pub use self::decision::{
 };
 pub use self::entry::{Entry, NO_PREV, RecordError, VERSION, is_tenant, wrap};
 pub use self::events::{
-    Approval, Bundle, Gap, Health, Key, Outcome, OutcomeMissing, Pin, ReplayDifference, Start, Stop,
+    Approval, Bundle, Gap, Health, Key, Lift, Outcome, OutcomeMissing, Pin, ReplayDifference, Start, Stop,
 };
 pub use self::labels::{
     ActionKind, ApprovalEvent, BundleEvent, Defined, Durability, Ended, EnforcerKind, HealthEvent, KeyEvent,
-    Kind, PinEvent, ReasonKind, Rpc, Stage, Treated, Verdict,
+    Kind, LiftEvent, PinEvent, ReasonKind, Rpc, Stage, Treated, Verdict,
 };
 pub use self::moment::Moment;
 pub use self::number::{Count, MAX_SAFE, RpcCode};

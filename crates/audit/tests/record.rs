@@ -286,6 +286,7 @@ fn the_words_of_the_schema_are_those_of_the_types() {
     assert_eq!(body("bundle/properties/event"), of!(BundleEvent));
     assert_eq!(body("pin/properties/event"), of!(PinEvent));
     assert_eq!(body("pin/properties/kind"), of!(Defined));
+    assert_eq!(body("lift/properties/event"), of!(LiftEvent));
     assert_eq!(body("key/properties/event"), of!(KeyEvent));
     assert_eq!(body("health/properties/event"), of!(HealthEvent));
     assert_eq!(body("start/properties/durability"), of!(Durability));

@@ -2,7 +2,7 @@
 
 use super::labels::Kind;
 use super::{
-    Approval, Body, Bundle, Decision, Gap, Health, Key, Outcome, OutcomeMissing, Pin, RecordError,
+    Approval, Body, Bundle, Decision, Gap, Health, Key, Lift, Outcome, OutcomeMissing, Pin, RecordError,
     ReplayDifference, Start, Stop,
 };
 
@@ -56,4 +56,4 @@ macro_rules! any_body {
     };
 }
 
-any_body! { Decision Outcome OutcomeMissing Approval Bundle Pin Key Start Stop ReplayDifference Gap Health }
+any_body! { Decision Outcome OutcomeMissing Approval Bundle Pin Lift Key Start Stop ReplayDifference Gap Health }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::labels::{
-    ApprovalEvent, BundleEvent, Defined, Durability, Ended, HealthEvent, KeyEvent, Kind, PinEvent, Rpc,
-    Treated,
+    ApprovalEvent, BundleEvent, Defined, Durability, Ended, HealthEvent, KeyEvent, Kind, LiftEvent, PinEvent,
+    Rpc, Treated,
 };
-use super::{Body, Count, Found, Moment, RpcCode, Text};
+use super::{Body, Count, Found, Moment, Principal, RpcCode, Text};
 
 /// What became of an allowed request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +149,44 @@ pub struct Pin<'a> {
     pub server: Text<'a>,
 }
 
+/// A person lifted what held an agent back: a total over calls, or a label of its session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lift<'a> {
+    /// Registry id of the agent.
+    pub agent: Text<'a>,
+    /// Who did it.
+    pub by: Text<'a>,
+    /// Of a total: the keyed hash that stands for it, and for its payee where there is one for each.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub counter: Option<Text<'a>>,
+    /// What happened.
+    pub event: LiftEvent,
+    /// The label.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub label: Option<Text<'a>>,
+    /// The person for whom the agent acts.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal<'a>>,
+    /// Of a total: registry id of the server.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub server: Option<Text<'a>>,
+    /// Of a total: what it stood at.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub stood: Option<Count>,
+    /// Of a total: the tool.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Text<'a>>,
+    /// Of a total: what it counts.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub total: Option<Text<'a>>,
+    /// Why, in the words of whoever did it.
+    pub why: Text<'a>,
+    /// Of a total: its window, as the contract says it.
+    #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
+    pub window: Option<Text<'a>>,
+}
+
 /// A key appeared, changed or was destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,4 +278,4 @@ macro_rules! bodies {
     };
 }
 
-bodies! { Outcome OutcomeMissing Approval Bundle Pin Key Start Stop ReplayDifference Gap Health }
+bodies! { Outcome OutcomeMissing Approval Bundle Pin Lift Key Start Stop ReplayDifference Gap Health }

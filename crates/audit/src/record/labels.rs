@@ -49,6 +49,8 @@ words! {
         Bundle = "bundle",
         /// A definition of a server was seen, approved, revoked, or is not as it was approved.
         Pin = "pin",
+        /// A person lifted what held an agent back.
+        Lift = "lift",
         /// A key appeared, changed or was destroyed.
         Key = "key",
         /// A server began to write.
@@ -245,6 +247,18 @@ words! {
         /// What stands behind it was replaced: it has to be approved again.
         Stale = "stale",
         /// A person's answer, recorded before it was given effect, could not be given effect.
+        NotApplied = "not_applied",
+    }
+}
+
+words! {
+    /// What a person lifted.
+    LiftEvent {
+        /// A total over calls begins at zero again.
+        TotalReset = "total_reset",
+        /// A label of a session is gone.
+        LabelCleared = "label_cleared",
+        /// It was recorded before it was given effect, and could not be given effect.
         NotApplied = "not_applied",
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn bodies() -> Vec<AnyBody> {
     all.extend(calls());
     all.extend(questions());
     all.extend(definitions());
+    all.extend(lifts());
     all.extend(trouble());
     all.push(AnyBody::Stop(Box::new(Stop { clean: true, replica: "interdict-0".into() })));
     all
@@ -337,6 +338,40 @@ fn definitions() -> Vec<AnyBody> {
         ..pinned.clone()
     };
     [pinned, drift, revoked, instructions, stale].map(|body| AnyBody::Pin(Box::new(body))).into()
+}
+
+/// A total that begins again, a label that is gone, and one that was gone already.
+fn lifts() -> Vec<AnyBody> {
+    let total = Lift {
+        agent: "crm-assistant".into(),
+        by: "noor@acme.example".into(),
+        counter: Some("5f0c6b1e9a7d4c3b8e2f1a0d9c8b7a6f".into()),
+        event: LiftEvent::TotalReset,
+        label: None,
+        principal: Some(Principal { id: "mia".into(), issuer: "https://idp.acme.example".into() }),
+        server: Some("crm".into()),
+        stood: Some(Count::new(500_000)),
+        tool: Some("refund".into()),
+        total: Some("payee".into()),
+        why: "the refunds of the recall, checked with finance".into(),
+        window: Some("24h".into()),
+    };
+    let label = Lift {
+        agent: "crm-assistant".into(),
+        by: "noor@acme.example".into(),
+        counter: None,
+        event: LiftEvent::LabelCleared,
+        label: Some("hostile".into()),
+        principal: None,
+        server: None,
+        stood: None,
+        tool: None,
+        total: None,
+        why: "read the quarantined text: a manual that quotes an attack".into(),
+        window: None,
+    };
+    let late = Lift { event: LiftEvent::NotApplied, ..label.clone() };
+    [total, label, late].map(|body| AnyBody::Lift(Box::new(body))).into()
 }
 
 fn trouble() -> Vec<AnyBody> {
