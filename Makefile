@@ -8,6 +8,7 @@ PYTHON := $(CACHE)/venv/bin/python
 WASM   := target/wasm32-wasip1/wasm/interdict_filter.wasm
 SERVER := target/release/interdict
 BUILD_SCAN := cargo build --profile wasm --target wasm32-wasip1 --locked -p interdict-bench-scan
+OPA    := $(CACHE)/tools/bin/opa
 DENY   := $(CACHE)/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
@@ -33,8 +34,8 @@ check: toolchain $(DENY) ## Formatting, clippy with warnings denied, licences an
 	cargo clippy -p interdict-filter --target wasm32-wasip1 --locked -- -D warnings
 	$(DENY) --all-features check bans licenses sources
 
-unit: build ## Rust tests: unit, property, corpus, decision vectors
-	INTERDICT_WASM=$(abspath $(WASM)) cargo test --workspace --locked --no-fail-fast
+unit: build setup ## Rust tests: unit, property, corpus, decision vectors
+	INTERDICT_WASM=$(abspath $(WASM)) INTERDICT_OPA=$(abspath $(OPA)) cargo test --workspace --locked --no-fail-fast
 
 policy-test: build ## The Rego tests of the default bundle, with coverage
 	$(SERVER) policy test policies

@@ -1,4 +1,4 @@
-//! The real `opa sign` and `opa build`, when the project's tools are set up.
+//! The real `opa sign` and `opa build`. Run when INTERDICT_OPA names the program.
 
 use std::process::Command;
 
