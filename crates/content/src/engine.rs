@@ -90,6 +90,11 @@ impl Engine {
         walk.finish()
     }
 
+    /// Whether no value can be in `text` on both sides of `border`, nor in any end of `text`. `false` says nothing.
+    pub(crate) fn nothing_crosses(&self, text: &str, border: usize) -> bool {
+        self.detectors.nothing_crosses(text, border)
+    }
+
     /// Bytes of the end of a text that have to be kept and scanned together with what follows, so that a value
     /// that straddles the two is found. At most 256; longer values (private keys, long tokens) are found by their part.
     #[must_use]

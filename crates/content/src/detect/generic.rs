@@ -176,16 +176,30 @@ impl Run {
     }
 }
 
+/// Whether before `border` a name may stand that makes what is behind it a value: an end of a name counts as well.
+pub(crate) fn may_name_a_value(text: &Text<'_>, border: usize) -> bool {
+    let before = text.bytes().get(..border).unwrap_or_default().iter().enumerate();
+    before.filter(|(_, byte)| matches!(byte, b'=' | b':')).any(|(at, _)| {
+        let (start, end) = name_before(text, at);
+        may_say_secret(text.bytes().get(start..end).unwrap_or_default())
+    })
+}
+
+/// The name before the `=` or `:` at `at`: where it starts and ends.
+fn name_before(text: &Text<'_>, at: usize) -> (usize, usize) {
+    let end = text.run_back(at, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b':'));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (text.run_back(end, 48, is_name), end)
+}
+
 /// Looks at the `=` or `:` at `at`: a word before it, a value behind it.
 pub(crate) fn find_assignment(text: &Text<'_>, at: usize, run: &mut Run, found: &mut Found) {
-    let end = text.run_back(at, 4, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b':'));
+    let (start, end) = name_before(text, at);
     // Most words before a colon end in something else, and many colons stand in a time of day.
     let before = text.before(end);
     if !before.is_ascii_alphanumeric() || (before.is_ascii_digit() && text.byte(at + 1).is_ascii_digit()) {
         return;
     }
-    let start =
-        text.run_back(end, 48, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     let name = text.slice(start..end);
     if !says_secret(name) {
         return;

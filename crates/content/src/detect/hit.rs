@@ -65,6 +65,13 @@ impl Found {
         }
     }
 
+    /// What was told as of one class is of another: nobody looks for the first.
+    pub(crate) fn rename(&mut self, from: Builtin, to: Builtin) {
+        for hit in self.hits.iter_mut().filter(|hit| hit.class == usize::from(from.0)) {
+            hit.class = usize::from(to.0);
+        }
+    }
+
     /// Adds a value of a built-in class.
     pub(crate) fn add(
         &mut self,

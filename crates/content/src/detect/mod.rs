@@ -17,6 +17,7 @@ mod national;
 mod pattern;
 mod phone;
 mod row;
+mod seam;
 mod sweep;
 mod text;
 mod token;
@@ -99,6 +100,11 @@ impl Detectors {
         self.wanted >> class.0 & 1 == 1
     }
 
+    /// Whether values are looked for that are secret because of the name beside them.
+    fn wants_named(&self) -> bool {
+        self.wants(Builtin::GENERIC_SECRET) || self.wants(Builtin::AWS_SECRET_KEY)
+    }
+
     /// Whether nothing of interest can be in a member's name.
     pub(crate) fn is_dull_name(&self, name: &str) -> bool {
         self.built_in_only && sweep::is_dull(name)
@@ -118,8 +124,11 @@ impl Detectors {
     pub(crate) fn find(&self, text: &Text<'_>, scratch: &mut Scratch, found: &mut Found) {
         let mut pass = Pass { detectors: self, found, groups: &mut scratch.groups, done: Done::default() };
         sweep::sweep(text, &mut pass);
-        if !text.number && self.wants(Builtin::GENERIC_SECRET) {
+        if !text.number && self.wants_named() {
             generic::find_member(text, found);
+        }
+        if !self.wants(Builtin::AWS_SECRET_KEY) {
+            found.rename(Builtin::AWS_SECRET_KEY, Builtin::GENERIC_SECRET);
         }
         if let Some(patterns) = &self.patterns {
             patterns.find(text, found);
@@ -297,7 +306,7 @@ impl Pass<'_> {
         }
         detectors.formats.find(text, word, self.found);
         vendor::find_around(text, word, wants, self.found);
-        if wants(Builtin::GENERIC_SECRET) {
+        if detectors.wants_named() {
             generic::find_before(text, word, &mut self.done.value, self.found);
         }
     }
@@ -335,7 +344,7 @@ impl Pass<'_> {
 
     fn assignment(&mut self, text: &Text<'_>, byte: u8, at: usize) {
         let detectors = self.detectors;
-        if detectors.wants(Builtin::GENERIC_SECRET) {
+        if detectors.wants_named() {
             generic::find_assignment(text, at, &mut self.done.value, self.found);
         }
         if byte == b':' {

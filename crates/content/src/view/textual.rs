@@ -62,6 +62,13 @@ pub(crate) fn is_encoded(text: &str) -> bool {
     one(text).0.is_some()
 }
 
+/// Whether something that can be undone starts anywhere in `text`.
+pub(crate) fn is_anything_encoded(text: &str) -> bool {
+    let mut starts = text.bytes().enumerate().filter(|(_, byte)| may_start(*byte));
+    // Where no character starts there is nothing.
+    starts.any(|(at, _)| text.get(at..).is_some_and(is_encoded))
+}
+
 /// What something stands for.
 enum Undone {
     Char(char),
