@@ -25,8 +25,9 @@ from support.planted import Planted, halves
 from support.servers import Canary
 from support.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("fresh_log")
+
 VAULT = "https://vault.test/mcp"
-AGENTS = [f"agent-{number}" for number in range(150)]
 CONTENT: dict[str, Any] = {
     "patterns": content.PATTERNS,
     "rules": [
@@ -49,11 +50,6 @@ def servers() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def planted() -> Planted:
-    return Planted(__name__)
-
-
-@pytest.fixture(scope="module")
 def changeling(folder: Path) -> Iterator[Changeling]:
     script = Script(
         pages=[[tool("note"), tool("ask")]],
@@ -72,7 +68,7 @@ def called(folder: Path, canary: Canary, changeling: Changeling) -> Iterator[Sta
         folder / "call",
         canary.address,
         CONTENT,
-        agents=AGENTS,
+        agents=content.AGENTS,
         servers=servers(),
         adjust=lambda config: stack.add_listener(config, "spoken", changeling.address),
     ) as started:
@@ -86,7 +82,7 @@ def running(request: pytest.FixtureRequest, folder: Path, canary: Canary, called
         yield called
         return
     with content.running(
-        "split", folder / "split", canary.address, CONTENT, agents=AGENTS, servers=servers()
+        "split", folder / "split", canary.address, CONTENT, agents=content.AGENTS, servers=servers()
     ) as started:
         yield started
 
@@ -102,20 +98,6 @@ def native(folder: Path, canary: Canary, called: Stack) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def spoken(called: Stack) -> Stack:
     return called.at("spoken")
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(canary: Canary) -> None:
-    canary.forget()
-
-
-_agents = iter(AGENTS)
-
-
-@pytest.fixture
-def agent() -> str:
-    """One that no other test is: a session of its own."""
-    return next(_agents)
 
 
 Plant = Callable[[str], Any]
@@ -312,7 +294,7 @@ def test_where_no_mark_can_stand_the_call_is_denied(
 
 
 def test_two_values_stay_apart_within_a_session_and_say_nothing_outside_of_it(
-    running: Stack, canary: Canary, planted: Planted
+    running: Stack, canary: Canary, planted: Planted, agents: Iterator[str]
 ) -> None:
     """A5, D1."""
     one_value, other = planted.pan(), planted.pan()
@@ -323,9 +305,9 @@ def test_two_values_stay_apart_within_a_session_and_say_nothing_outside_of_it(
             running.post(mcp.call(1, "pay", {"x": value}), token=running.token(agent))
         return [json.loads(body)["params"]["arguments"]["x"] for body in arrived(canary)]
 
-    first, second, again = marks(next(_agents))
+    first, second, again = marks(next(agents))
     assert first == again != second
-    assert not {first, second} & set(marks(next(_agents)))
+    assert not {first, second} & set(marks(next(agents)))
 
 
 def test_a_value_that_may_not_go_is_denied(running: Stack, canary: Canary, planted: Planted, agent: str) -> None:
@@ -424,10 +406,12 @@ def test_a_value_in_two_calls_is_found_in_the_second(
     assert MARK.search(texts[1])
 
 
-def test_the_same_half_in_another_tool_or_session_is_nothing(running: Stack, canary: Canary, planted: Planted) -> None:
+def test_the_same_half_in_another_tool_or_session_is_nothing(
+    running: Stack, canary: Canary, planted: Planted, agents: Iterator[str]
+) -> None:
     """D1."""
     first, second = halves(planted.pan())
-    one_agent, other = running.token(next(_agents)), running.token(next(_agents))
+    one_agent, other = running.token(next(agents)), running.token(next(agents))
     running.post(mcp.call(1, "write", {"text": first}), token=one_agent)
     running.post(mcp.call(2, "draw", {"text": second}), token=one_agent)
     running.post(mcp.call(3, "write", {"text": second}), token=other)

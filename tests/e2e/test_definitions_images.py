@@ -51,12 +51,12 @@ def test_a_new_image_under_the_same_definitions_needs_a_person_until_it_is_appro
     market = fair.careful
     market.pin(tool("first"), tool("answers"))
     fair.image(ONE)
-    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the first word on what runs there", 30)
+    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the first word on what runs there")
     approve_all(fair)
     assert market.call("answers", {"x": "before"}) == "none"
 
     fair.image(TWO)
-    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the change", 30)
+    Audit.wait_until(lambda: states(fair) == {"stale"} or None, "the change")
     market.server.forget()
     assert set(market.listed()) >= {"first", "answers"}, market.running.tail()
     arguments: dict[str, Any] = {"x": "after"}
@@ -70,7 +70,7 @@ def test_a_new_image_under_the_same_definitions_needs_a_person_until_it_is_appro
 
     market.interdict.stop()
     market.interdict.restart()
-    Audit.wait_until(lambda: market.ask("tools/list").status_code == 200 or None, "an answer after the restart", 30)
+    Audit.wait_until(lambda: market.ask("tools/list").status_code == 200 or None, "an answer after the restart")
     assert states(fair) == {"stale"}
     market.interdict.decide(asked["id"], "approve")
     assert market.call("answers", arguments) == "none", market.running.tail()
@@ -120,6 +120,6 @@ def test_where_first_use_approves_a_new_image_still_needs_a_person(fair: Fair) -
         answer = read(trusting.ask("tools/call", {"name": "quick", "arguments": {}}))
         return answer["result"]["resultType"] == "input_required"
 
-    Audit.wait_until(lambda: waits() or None, "the change", 30)
+    Audit.wait_until(lambda: waits() or None, "the change")
     trusting.listed()
     assert waits(), "to list it once more approves nothing"

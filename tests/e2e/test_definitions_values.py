@@ -22,11 +22,6 @@ CONTENT: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def planted() -> Planted:
-    return Planted(__name__)
-
-
 @pytest.fixture(scope="module", params=["call", "split"])
 def fair(request: pytest.FixtureRequest, folder: Path) -> Iterator[Fair]:
     with markets.fair(request.param, folder, CONTENT) as started:

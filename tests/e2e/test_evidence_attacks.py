@@ -297,5 +297,5 @@ def test_a_server_does_not_start_on_a_database_that_was_put_back(history: Histor
     file.write_text(text.replace("listen:", f"audit: {{directory: '{stolen.root}'}}\nlisten:", 1))
     shutil.copytree(history.audit.root.parent / "bundle", folder / "bundle")
     shutil.copy(history.audit.root.parent / "admin.token", folder / "admin.token")
-    refused = evidence.run(paths.interdict_binary(), "serve", "--config", file, timeout_s=20)
+    refused = evidence.run(paths.interdict_binary(), "serve", "--config", file, timeout_s=60)
     assert refused.code != 0 and "audit.rolled_back" in refused.text, refused.text

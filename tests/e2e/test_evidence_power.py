@@ -101,7 +101,7 @@ def test_a_call_with_consequences_is_on_the_disk_when_it_is_answered_and_a_read_
         before = site.syncs()
         for _ in range(CALLS):
             assert b'"isError":false' in site.call().content, site.running.tail()
-        site.audit.wait_until(lambda: site.syncs() >= before + CALLS, "sync of every call", 5)
+        site.audit.wait_until(lambda: site.syncs() >= before + CALLS, "sync of every call")
         before = site.quiet()
         assert b'"isError":false' in site.call(READ).content, site.running.tail()
         site.audit.wait_until(lambda: site.syncs() > before, "sync of a read", 10)  # before the checkpoint
@@ -114,7 +114,7 @@ def test_every_call_is_on_the_disk_when_it_is_answered_where_that_is_asked_for(f
         before = site.syncs()
         for _ in range(CALLS):
             assert b'"isError":false' in site.call(READ).content, site.running.tail()
-        site.audit.wait_until(lambda: site.syncs() >= before + CALLS, "sync of every read", 5)
+        site.audit.wait_until(lambda: site.syncs() >= before + CALLS, "sync of every read")
 
 
 def test_a_call_whose_record_cannot_be_synced_does_not_happen(folder: Path, canary: Canary) -> None:

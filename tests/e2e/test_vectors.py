@@ -19,6 +19,7 @@ import yaml
 from support import mcp, paths, raw, stack
 from support.envoy import Envoy
 from support.interdict import Interdict
+from support.patience import PATIENCE_S
 from support.servers import Canary
 from support.stack import Stack
 from support.tokens import Issuer
@@ -65,8 +66,8 @@ def send(
     canary.forget()
     log = running.envoy.access_log
     before = log.stat().st_size if log.exists() else 0
-    answer = asyncio.run(asyncio.wait_for(exchange(running.envoy.port, method, path, headers, body), 20))
-    deadline = time.monotonic() + 10
+    answer = asyncio.run(asyncio.wait_for(exchange(running.envoy.port, method, path, headers, body), 60))
+    deadline = time.monotonic() + PATIENCE_S
     while not (log.exists() and (written := log.read_bytes()[before:]).endswith(b"\n")):
         assert time.monotonic() < deadline, "no access log entry"
         time.sleep(0.01)
@@ -115,7 +116,6 @@ def vector_stack(mode: str, folder: Path, canary: Canary) -> Iterator[Stack]:
         bundle={"paths": [str(paths.PROJECT / "policies"), str(VECTOR_FILES / "bundle")]},
         identity={"authorization_servers": ["https://login.vectors.test"]},
         approvals={"page_url": "https://approvals.vectors.test/{id}"},
-        decision={"timeout_ms": 5000},
     ) as decision_point:
         config = stack.configuration(mode, decision_point.grpc, canary.address)
         with Envoy(config, folder / "envoy") as envoy:
