@@ -79,7 +79,7 @@ impl Keeper {
     }
 
     fn work(&mut self) {
-        let batch = self.sequencer.queue.take();
+        let batch = self.sequencer.queue.take_all();
         let retry = self.down.as_ref().is_some_and(|down| Instant::now() >= down.retry_at);
         let waited_for = batch.iter().any(|waiting| waiting.answer.is_some());
         match &self.down {

@@ -88,10 +88,11 @@ impl Sequencer {
         }
     }
 
-    /// Queues an entry and commits it right here when that is quick.
+    /// Queues an entry and commits it right here when that is quick and somebody waits for it.
     pub(crate) fn append(&self, waiting: Waiting) {
-        let at_once = waiting.draft.at_once;
+        let (at_once, patient) = (waiting.draft.at_once, waiting.draft.is_patient());
         match self.queue.push(waiting) {
+            None if patient => {}
             None => self.lead(at_once),
             Some(waiting) => {
                 let error = AuditError::new(OVERLOADED, "too many entries wait, or the log is being closed");
@@ -131,7 +132,7 @@ impl Sequencer {
 
     /// Whoever found the writer taken left its entry in the queue: everybody who had the writer looks there afterwards.
     fn look_again(&self) {
-        if !self.queue.is_empty() {
+        if self.queue.is_asked() {
             self.queue.nudge();
         }
     }
@@ -141,7 +142,10 @@ impl Sequencer {
         let started = Instant::now();
         let first = writer.commit(batch.iter().map(|waiting| &waiting.draft), self.common.now())?;
         let synced = self.common.every || batch.iter().any(|waiting| waiting.draft.at_once);
-        self.note_pace(synced, started.elapsed());
+        // The patient come many at once: how long they take says nothing about a decision's commit.
+        if !batch.iter().any(|waiting| waiting.draft.is_patient()) {
+            self.note_pace(synced, started.elapsed());
+        }
         self.note_size(writer);
         Ok(first)
     }

@@ -1,6 +1,7 @@
 //! The one connection that writes a tenant's log, and the end of the log in memory. Both move together: a batch that is
 //! not committed leaves neither a row nor a trace in the chain.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,11 @@ impl Draft {
         Self { kind, decision_id: None, body, sealed: None, flags: 0, at_once: false }
     }
 
+    /// Whether no call waits for it: an outcome is reported when everything is over. It is committed with others.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.kind == Kind::Outcome && !self.at_once
+    }
+
     /// Bytes that it keeps in memory while it waits.
     pub(crate) fn bytes(&self) -> usize {
         self.body.len() + self.sealed.as_ref().map_or(0, Vec::len)
@@ -49,8 +55,8 @@ pub(crate) struct Writer {
     connection: Option<Connection>,
     /// The files that were there when it was opened.
     files: Files,
-    /// Whether the connection syncs every commit.
-    full: bool,
+    /// The write-ahead log, to sync it.
+    wal: File,
     every: bool,
     #[cfg(test)]
     pub(crate) trouble: super::testing::Trouble,
@@ -70,11 +76,11 @@ impl Writer {
     ) -> Result<Self, AuditError> {
         Ok(Self {
             files: Files::of(&file)?,
+            wal: schema::open_wal(&file)?,
             file,
             tenant: tenant.to_owned(),
             chain,
             connection: Some(connection),
-            full: false,
             every,
             #[cfg(test)]
             trouble: super::testing::Trouble::default(),
@@ -96,11 +102,14 @@ impl Writer {
         now: Moment,
     ) -> Result<u64, AuditError> {
         let first = self.chain.size();
-        let full = self.every || drafts.clone().any(|draft| draft.at_once);
+        let synced = self.every || drafts.clone().any(|draft| draft.at_once);
         let mark = self.chain.mark();
+        let mut written = self.insert(drafts, now);
+        if synced {
+            written = written.and_then(|()| self.sync());
+        }
         // Afterwards, because only then nothing can happen any more between the look and the write.
-        let written =
-            self.set_full(full).and_then(|()| self.insert(drafts, now)).and_then(|()| self.files.check());
+        written = written.and_then(|()| self.files.check());
         match written {
             Ok(()) => Ok(first),
             Err(error) => {
@@ -119,7 +128,11 @@ impl Writer {
         drafts: impl ExactSizeIterator<Item = &'a Draft>,
         now: Moment,
     ) -> Result<(), AuditError> {
+        #[cfg(test)]
+        self.trouble.check()?;
         let Self { chain, connection: Some(connection), .. } = self else { return Err(closed()) };
+        #[cfg(test)]
+        self.trouble.limit(connection);
         let many = drafts.len() > 1;
         // One statement is a transaction of its own.
         if many {
@@ -142,26 +155,18 @@ impl Writer {
         ended
     }
 
-    fn set_full(&mut self, full: bool) -> Result<(), AuditError> {
-        #[cfg(test)]
-        self.trouble.check()?;
-        let connection = self.connection.as_ref().ok_or_else(closed)?;
-        if self.full != full {
-            connection
-                .pragma_update(None, "synchronous", if full { "full" } else { "normal" })
-                .map_err(|error| failure::of_sqlite(&error, "the durability cannot be set"))?;
-            self.full = full;
-        }
-        #[cfg(test)]
-        self.trouble.limit(connection);
-        Ok(())
+    /// What is committed is on the disk afterwards. SQLite would sync with a commit, too, but with `fsync`: that also
+    /// writes the time of the change, which nobody needs, through the file system's journal.
+    fn sync(&self) -> Result<(), AuditError> {
+        self.wal.sync_data().map_err(|error| failure::of_io(&error, "the write-ahead log cannot be synced"))
     }
 
     /// Stores a checkpoint over everything in the chain with the tiles that belong to it, and syncs: what was committed
     /// before it is on the disk when this returns.
     pub(crate) fn store_checkpoint(&mut self, at: Moment, note: &str) -> Result<(), AuditError> {
         let grown = self.chain.grown().map_err(|error| AuditError::new(CORRUPT, error.to_string()))?;
-        self.set_full(true)?;
+        #[cfg(test)]
+        self.trouble.check()?;
         let size = number(self.chain.size())?;
         let connection = self.connection.as_mut().ok_or_else(closed)?;
         let store = |connection: &mut Connection| {
@@ -178,13 +183,15 @@ impl Writer {
                 .execute(params![size, at.unix_ms(), note])?;
             transaction.commit()
         };
-        match store(connection) {
+        let stored = store(connection)
+            .map_err(|error| failure::of_sqlite(&error, "the checkpoint cannot be stored"))
+            .and_then(|()| self.sync());
+        match stored {
             Ok(()) => {
                 self.chain.checkpoint_stored();
                 Ok(())
             }
             Err(error) => {
-                let error = failure::of_sqlite(&error, "the checkpoint cannot be stored");
                 if error.code != LOCKED {
                     self.connection = None;
                 }
@@ -242,8 +249,8 @@ impl Writer {
             return Err(AuditError::new(CORRUPT, "the database does not end where this server left it"));
         }
         self.files = Files::of(&self.file)?;
+        self.wal = schema::open_wal(&self.file)?;
         self.connection = Some(connection);
-        self.full = false;
         Ok(())
     }
 

@@ -47,6 +47,26 @@ async fn an_entry_whose_caller_goes_away_lands_all_the_same() {
 }
 
 #[tokio::test]
+async fn outcomes_keep_their_order_and_are_in_a_log_that_is_closed_right_after_them() {
+    let place = Place::new();
+    let log = place.open();
+    let outcome = |number| NewEntry { kind: Kind::Outcome, ..entry("acme", number) };
+    for awaited in 0..100 {
+        drop(log.append(outcome(awaited)));
+    }
+    let last = log.append(outcome(100));
+    log.append(entry("acme", 500)).await.unwrap();
+    assert!(last.await.unwrap().seq >= 100);
+    for submitted in 101..200 {
+        log.submit(outcome(submitted));
+    }
+    log.close();
+    let outcomes: Vec<u64> =
+        numbers(&place.verified("acme")).into_iter().filter(|number| *number != 500).collect();
+    assert_eq!(outcomes, (0..200).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn two_tenants_never_share_a_tree() {
     let place = Place::new();
     let log = place.open();
