@@ -40,6 +40,10 @@ CONTENT: dict[str, Any] = {
     ],
     "accumulate": [{"classes": ["ticket"], "distinct": 3, "action": "deny"}],
 }
+CONTRACTS = [
+    content.contract("give", ["pay"], value={"path": ["amount"], "totals": [{"window": "1h", "per": ["to"], "max": 9}]}),
+    content.contract("tell", ["send"], recipients={"paths": [["to", "*"]], "totals": [{"window": "1h", "max": 3}]}),
+]
 MARK = re.compile(r"\[\[dlp:pan:[0-9a-f]{6}\]\]")
 TOKEN = re.compile(r"\[\[tok:badge:[\w-]+\]\]")
 
@@ -70,6 +74,7 @@ def called(folder: Path, canary: Canary, changeling: Changeling) -> Iterator[Sta
         CONTENT,
         agents=content.AGENTS,
         servers=servers(),
+        contracts=CONTRACTS,
         adjust=lambda config: stack.add_listener(config, "spoken", changeling.address),
     ) as started:
         yield started
@@ -82,7 +87,13 @@ def running(request: pytest.FixtureRequest, folder: Path, canary: Canary, called
         yield called
         return
     with content.running(
-        "split", folder / "split", canary.address, CONTENT, agents=content.AGENTS, servers=servers()
+        "split",
+        folder / "split",
+        canary.address,
+        CONTENT,
+        agents=content.AGENTS,
+        servers=servers(),
+        contracts=CONTRACTS,
     ) as started:
         yield started
 
@@ -485,6 +496,22 @@ def test_the_record_counts_classes(running: Stack, canary: Canary, planted: Plan
         ("ticket", "count", 1),
     }
     assert found["redacted"] == 1
+
+
+def test_whom_totals_count_for_is_nowhere_in_plain(running: Stack, planted: Planted, agent: str) -> None:
+    """C6, D3: one payee is one payee behind a mark as well."""
+    token, card, ticket = running.token(agent), planted.pan(), planted.ticket()
+
+    def send(name: str, **arguments: Any) -> str:
+        return reason(running.post(mcp.call(1, name, arguments), token=token))
+
+    assert [send("give", amount=5, to=payee) for payee in (card, spaced(card))] == ["none", "policy.contract_payee_total"]
+    assert send("give", amount=5, to=ticket) == "none"
+    assert send("tell", to=[ticket, planted.pan()]) == "none"
+    [database] = running.interdict.folder.rglob("interdict-totals.db")
+    files = list(database.parent.glob(f"{database.name}*"))
+    assert sum(file.stat().st_size for file in files) > 0
+    assert not [found for file in files for found in planted.found_in(file.read_bytes())]
 
 
 def test_no_value_is_in_any_store_log_or_metric(running: Stack, folder: Path, planted: Planted, agent: str) -> None:
