@@ -99,7 +99,7 @@ fn data_that_nothing_reads_is_warned_of_with_the_nearest_name() {
     let log = std::fs::File::create(house.path("log")).unwrap();
     let mut server = house.command(&["serve"]).stderr(log).spawn().unwrap();
     let told = || std::fs::read_to_string(house.path("log")).unwrap().contains("reads `interdict.contnet`");
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while !told() && std::time::Instant::now() < end {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

@@ -21,7 +21,7 @@ pub(crate) const CONFIG: &str = "listen:\n  grpc: {address: '127.0.0.1:0', drain
     admin: {address: '127.0.0.1:0', token_file: admin.token}\n  metrics: {address: '127.0.0.1:0'}\n\
     bundle: {paths: [bundle], reload_seconds: 0}\n\
     identity: {issuers: [{issuer: 'https://dev.test', algorithm: ES256, jwks: {file: jwks.json}}]}\n\
-    decision: {timeout_ms: 10000}\n";
+    decision: {timeout_ms: 10000, memory_bytes: 4294967296}\n";
 
 pub(crate) struct House {
     folder: tempfile::TempDir,
@@ -124,7 +124,7 @@ impl House {
     /// Runs it until it ends well; a checkpoint may take a second.
     #[track_caller]
     pub(crate) fn until(&self, arguments: &[&str], fits: impl Fn(&Ran) -> bool) -> Ran {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let ran = self.run(arguments);
             if fits(&ran) {

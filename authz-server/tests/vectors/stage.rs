@@ -89,7 +89,7 @@ impl Stage {
             SigningKey::load_or_generate(SignatureAlgorithm::EdDsa, &folder_of_run.path().join(KEY)).unwrap();
         write_jwks(&[&key], &folder_of_run.path().join("jwks.json")).unwrap();
         // A debug build on a busy machine; the limit itself is tested in the policy crate.
-        let evaluation = EvalLimits { time: Duration::from_secs(5), ..EvalLimits::default() };
+        let evaluation = EvalLimits { time: Duration::from_secs(60), memory_bytes: 4 << 30 };
         Self { folder: folder_of_run, bundle, key, evaluation, recording: None, pins: Arc::new(NoPins) }
     }
 
