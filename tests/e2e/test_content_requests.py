@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -28,8 +30,19 @@ from support.stack import Stack
 pytestmark = pytest.mark.usefixtures("fresh_log")
 
 VAULT = "https://vault.test/mcp"
+CANARY = "Harbour-Lantern 7712 Quince"
+EXACT_KEY = bytes(range(32))
 CONTENT: dict[str, Any] = {
     "patterns": content.PATTERNS,
+    # As `examples/exact_set.rs` makes it of one value, but without a filter.
+    "exact": [
+        {
+            "class": "canary",
+            "key": EXACT_KEY.hex(),
+            "hashes": base64.b64encode(hmac.digest(EXACT_KEY, b"harbourlantern7712quince", hashlib.sha256)[:8]).decode(),
+            "words": 4,
+        }
+    ],
     "rules": [
         {"classes": ["card"], "direction": "request", "action": "redact"},
         {"classes": ["secret"], "direction": "request", "action": "deny"},
@@ -37,6 +50,7 @@ CONTENT: dict[str, Any] = {
         {"classes": ["badge"], "direction": "request", "action": "tokenise"},
         {"classes": ["badge"], "servers": ["vault"], "direction": "request", "action": "allow"},
         {"classes": ["ticket"], "direction": "request", "action": "count"},
+        {"classes": ["canary"], "direction": "request", "action": "deny"},
     ],
     "accumulate": [{"classes": ["ticket"], "distinct": 3, "action": "deny"}],
 }
@@ -327,6 +341,19 @@ def test_a_value_that_may_not_go_is_denied(running: Stack, canary: Canary, plant
     assert reason(answer) == "policy.content_denied", answer.text
     assert planted.found_in(answer.content) == []
     assert arrived(canary) == []
+
+
+@pytest.mark.parametrize("written", [CANARY, "HARBOUR lantern-7712_quince", encoded(CANARY)])
+def test_a_planted_value_never_leaves_however_it_is_written(
+    written: str, running: Stack, canary: Canary, planted: Planted, agent: str
+) -> None:
+    """D1: the bundle knows it by its keyed hash only."""
+    planted.keep(CANARY)
+    answer = running.post(mcp.call(1, "pay", {"x": f"see {written}!"}), token=running.token(agent))
+    assert reason(answer) == "policy.content_denied", answer.text
+    near = mcp.call(2, "pay", {"x": f"see {CANARY.replace('7712', '7713')}!"})
+    assert reason(running.post(near, token=running.token(agent))) == "none"
+    assert arrived(canary) == [near]
 
 
 def test_a_person_is_asked_and_never_sees_the_value(
