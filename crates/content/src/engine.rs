@@ -90,6 +90,14 @@ impl Engine {
         walk.finish()
     }
 
+    /// The same, for what is on both sides of `border`: what is encoded on one side of it is not decoded.
+    pub(crate) fn scan_across(&self, text: &str, border: usize, key: &SessionKey) -> Scan {
+        let mut walk = walk::Walk::new(self, key);
+        walk.border = Some(border);
+        walk.plain(text);
+        walk.finish()
+    }
+
     /// Whether no value can be in `text` on both sides of `border`, nor in any end of `text`. `false` says nothing.
     pub(crate) fn nothing_crosses(&self, text: &str, border: usize) -> bool {
         self.detectors.nothing_crosses(text, border)

@@ -234,7 +234,7 @@ impl<'t> Border<'t> {
         if !reader.room.take(border + self.head.len() + EACH) {
             return false;
         }
-        let both = reader.scan(&format!("{before}{}", self.head));
+        let both = reader.scan_across(&format!("{before}{}", self.head), border);
         self.scan.incomplete |= both.incomplete;
         let is_split = |span: &Range<usize>| {
             let crosses = span.start < border && border < span.end;
@@ -281,6 +281,15 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    fn scan_across(&self, text: &str, border: usize) -> Scan {
+        if !looks_first() {
+            return self.scan(text);
+        }
+        #[cfg(test)]
+        SCANNED.set(SCANNED.get() + text.len() + EACH);
+        self.engine.scan_across(text, border, self.key)
+    }
+
     fn scan(&self, text: &str) -> Scan {
         #[cfg(test)]
         SCANNED.set(SCANNED.get() + text.len() + EACH);

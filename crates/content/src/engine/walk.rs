@@ -86,6 +86,8 @@ pub(super) struct Walk<'e> {
     /// What the last pass over a text brought.
     found: Found,
     view: Mapped,
+    /// Only what is on both sides of this place of a text is wanted.
+    pub(super) border: Option<usize>,
     /// What is left of [`ROOM`] for this leaf.
     room: usize,
     /// What is left of [`WHOLE_ROOM`].
@@ -107,6 +109,7 @@ impl<'e> Walk<'e> {
             scratch: Scratch::default(),
             found: Found::default(),
             view: Mapped::default(),
+            border: None,
             room: ROOM,
             whole: WHOLE_ROOM,
             first: 0,
@@ -230,7 +233,10 @@ impl<'e> Walk<'e> {
         let is_allowed = |word: &Range<usize>| {
             allowed.iter().any(|range| range.start <= word.start && word.end <= range.end)
         };
-        for word in found.encoded.into_iter().filter(|word| !is_allowed(word)) {
+        // Elsewhere than in the text itself nobody knows where the border is.
+        let border = self.border.filter(|_| levels.encoded == 0 && levels.textual == 0);
+        let is_beside = |word: &Range<usize>| border.is_some_and(|at| !encoded::may_cross(text, word, at));
+        for word in found.encoded.into_iter().filter(|word| !is_allowed(word) && !is_beside(word)) {
             self.encoded(text, word, origin, leaf, levels);
         }
     }

@@ -24,6 +24,15 @@ pub(crate) enum Decoded {
     TooLong,
 }
 
+/// Whether the run that starts with the word may be on both sides of `border`.
+pub(crate) fn may_cross(text: &str, word: &Range<usize>, border: usize) -> bool {
+    let bytes = text.as_bytes();
+    let before = bytes.get(..word.start).unwrap_or_default();
+    let start = word.start - before.iter().rev().take_while(|byte| is_base64(**byte)).count();
+    let spread = spread::hex_bytes(bytes, word.start).unwrap_or(0);
+    start < border && border < end_of_run(bytes, word.end).max(spread)
+}
+
 type Readable = Option<(String, Range<usize>)>;
 
 /// Decodes what starts with the word at `word` of `text`; at most `room` bytes may come out of it.
