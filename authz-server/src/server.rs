@@ -157,7 +157,8 @@ impl Running {
         };
         let recording = evidence.as_ref().map(|evidence| Arc::clone(&evidence.recording));
         let (clock_too, metrics_too) = (Arc::clone(&clock), Arc::clone(&metrics));
-        let kept = Kept { recording: recording.clone(), pins: Arc::new(pins.clone()), totals };
+        let kept =
+            Kept { recording: recording.clone(), pins: Arc::new(pins.clone()), totals: totals.clone() };
         let decider = decider(config, &bundle, Arc::clone(&store), key, clock_too, metrics_too, kept).await?;
         let decider = Arc::new(decider);
 
@@ -169,7 +170,8 @@ impl Running {
                 let token = Arc::new(AdminToken::open(&listen.token_file)?);
                 let (bundle, recording) = (Arc::clone(&bundle), recording.clone());
                 let pins = Some(pins.clone());
-                let state = AdminState { store, bundle, clock, token, recording, pins };
+                let content = Arc::clone(decider.content());
+                let state = AdminState { store, bundle, clock, token, recording, pins, totals, content };
                 let app = crate::admin::router(state);
                 let (address, task) =
                     sockets::serve_http("listen.admin.address", listen.address, app, closing.clone()).await?;

@@ -6,6 +6,9 @@
 //! decides about them and whenever somebody pulls the plug; what is counted twice at worst is a call that was then not
 //! sent.
 
+mod name;
+mod people;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,6 +19,9 @@ use interdict_policy::{Consume, Principal, Quantity, TotalFact};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 
+pub use self::name::Name;
+use self::name::Names;
+pub use self::people::{Found, Total, Which};
 use crate::clock::Clock;
 use crate::content::mac;
 use crate::store::totals::{Adds, Entry, Hash, Standing, TotalsFile};
@@ -82,8 +88,10 @@ pub(crate) enum Added {
 #[derive(Clone)]
 pub struct Totals {
     key: hmac::Key,
-    /// None in a rehearsal.
+    names: Arc<Names>,
+    /// None in a rehearsal, like the file.
     jobs: Option<Sender<Job>>,
+    file: Option<Arc<Path>>,
     lanes: Arc<[Mutex<()>]>,
 }
 
@@ -99,13 +107,14 @@ impl Totals {
     /// # Errors
     /// [`TotalsError::Unavailable`] with the file's name.
     pub fn open(file: &Path, secret: &[u8; 32], clock: Arc<dyn Clock>) -> Result<Self, TotalsError> {
+        let path: Arc<Path> = file.into();
         let file = TotalsFile::open(file)?;
         let (jobs, inbox) = channel();
         std::thread::Builder::new()
             .name("totals".to_owned())
             .spawn(move || run(file, &inbox, &*clock))
             .map_err(|error| TotalsError::Unavailable(format!("no thread: {error}")))?;
-        Ok(Self { jobs: Some(jobs), ..Self::of(secret) })
+        Ok(Self { jobs: Some(jobs), file: Some(path), ..Self::of(secret) })
     }
 
     /// Of a rehearsal: every counter stands at zero and stays there.
@@ -116,7 +125,9 @@ impl Totals {
     fn of(secret: &[u8; 32]) -> Self {
         let secret = hmac::Key::new(HMAC_SHA256, secret);
         let key = hmac::Key::new(HMAC_SHA256, &mac(&secret, &[b"interdict/totals/1"]));
-        Self { key, jobs: None, lanes: (0..LANES).map(|_| Mutex::new(())).collect() }
+        let names = Arc::new(Names::new(&mac(&secret, &[b"interdict/totals-names/1"])));
+        let lanes = (0..LANES).map(|_| Mutex::new(())).collect();
+        Self { key, names, jobs: None, file: None, lanes }
     }
 
     /// What the counters say before a call.
@@ -144,7 +155,10 @@ impl Totals {
         now: Timestamp,
     ) -> Result<Added, TotalsError> {
         let Some(jobs) = &self.jobs else { return Ok(Added::Yes) };
-        let (entries, whose) = (self.entries(owner, consumes), self.whose(owner));
+        let (mut entries, whose) = (self.entries(owner, consumes), self.whose(owner));
+        for (entry, consume) in entries.iter_mut().zip(consumes) {
+            entry.name = self.names.seal(&entry.counter, &Name::of(owner, consume));
+        }
         let judged_by: Vec<Standing> = seen.iter().map(|fact| (fact.before, fact.new)).collect();
         let now = now.as_millisecond();
         let moved = ask(jobs, move |file| file.add(whose, &entries, &judged_by, now)).await?;
@@ -172,12 +186,16 @@ impl Totals {
         consumes.iter().map(|consume| self.entry(owner, consume)).collect()
     }
 
-    fn entry(&self, owner: &Owner<'_>, consume: &Consume) -> Entry {
-        let seconds = consume.seconds.to_be_bytes();
+    fn counter(&self, owner: &Owner<'_>, counter: &str, seconds: u64, of: Option<&str>) -> Hash {
+        let seconds = seconds.to_be_bytes();
         let mut parts = owner.who().to_vec();
-        parts.extend([owner.server.as_bytes(), owner.tool.as_bytes(), consume.counter.as_bytes(), &seconds]);
-        parts.extend(consume.of.as_deref().map(str::as_bytes));
-        let counter = self.hash(&parts);
+        parts.extend([owner.server.as_bytes(), owner.tool.as_bytes(), counter.as_bytes(), &seconds]);
+        parts.extend(of.map(str::as_bytes));
+        self.hash(&parts)
+    }
+
+    fn entry(&self, owner: &Owner<'_>, consume: &Consume) -> Entry {
+        let counter = self.counter(owner, &consume.counter, consume.seconds, consume.of.as_deref());
         let adds = match &consume.quantity {
             // At most 2^53.
             Quantity::Amount(amount) => Adds::Amount(i64::try_from(*amount).unwrap_or(i64::MAX)),
@@ -190,7 +208,7 @@ impl Totals {
             }
         };
         let window = i64::try_from(consume.seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
-        Entry { counter, window, adds }
+        Entry { counter, window, adds, name: Vec::new() }
     }
 }
 

@@ -7,11 +7,14 @@ mod approvals;
 mod errors;
 mod health;
 mod known;
+mod labels;
+mod lifts;
 mod pins;
 mod quarantine;
 #[cfg(test)]
 mod tests;
 mod token;
+mod totals;
 
 use std::sync::Arc;
 
@@ -27,9 +30,11 @@ use self::errors::AdminError;
 pub use self::token::{AdminToken, TokenError};
 use crate::bundle::BundleKeeper;
 use crate::clock::Clock;
+use crate::content::ContentStage;
 use crate::pins::Pins;
 use crate::record::Recording;
 use crate::store::ApprovalStore;
+use crate::totals::Totals;
 
 /// The largest request body, in bytes; a decision with its note is far below.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -49,6 +54,10 @@ pub struct AdminState {
     pub recording: Option<Arc<Recording>>,
     /// Approved definitions; `None`: none are kept here.
     pub pins: Option<Pins>,
+    /// What adds up over calls.
+    pub totals: Totals,
+    /// What sessions are.
+    pub content: Arc<ContentStage>,
 }
 
 impl AdminState {
@@ -72,6 +81,10 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/pins/revoke", post(pins::revoke))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{handle}", get(quarantine::show))
+        .route("/v1/totals", get(totals::list))
+        .route("/v1/totals/reset", post(totals::reset))
+        .route("/v1/labels", get(labels::list))
+        .route("/v1/labels/clear", post(labels::clear))
         .route("/v1/bundle", get(bundle))
         .route("/v1/health", get(health::show))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));

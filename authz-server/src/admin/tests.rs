@@ -47,6 +47,7 @@ impl Office {
                 code: "policy.amount".to_owned(),
                 message: "above 100".to_owned(),
             }],
+            totals: Vec::new(),
             arguments_json: arguments.to_owned(),
             era: "2025-11-25".to_owned(),
             created_at: now,

@@ -131,7 +131,7 @@ impl AdminArgs {
         if error.is_timeout() && !error.is_connect() {
             return Failure::failed(format!(
                 "the admin API at {} did not answer within {} seconds; an answer that was being given may still take \
-                 effect: look with `interdict pins list` or `interdict approvals list` before you give it again",
+                 effect: look with `list` (`interdict pins list`, `interdict approvals list`, …) before you give it again",
                 self.admin,
                 PATIENCE.as_secs()
             ));

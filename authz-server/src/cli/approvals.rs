@@ -95,6 +95,8 @@ struct Shown {
     method: String,
     tool: Option<String>,
     reasons: Vec<Reason>,
+    #[serde(default)]
+    totals: Vec<Total>,
     /// Absent in a list.
     arguments: Option<Box<RawValue>>,
     arguments_not_shown: Option<NotShown>,
@@ -109,6 +111,19 @@ struct Shown {
 struct NotShown {
     bytes: u64,
     sha256: String,
+}
+
+/// A total that the call would add to.
+#[derive(Debug, Deserialize)]
+struct Total {
+    counter: String,
+    window: String,
+    unit: String,
+    stood: u64,
+    adds: u64,
+    ask_above: Option<u64>,
+    max: Option<u64>,
+    currency: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,6 +232,9 @@ fn print_one(shown: &Shown) {
     for reason in &shown.reasons {
         row("because", &format!("{} [{}]", reason.message, reason.code));
     }
+    for total in &shown.totals {
+        row("adds up", &sum(total));
+    }
     if let Some(by) = &shown.decided_by {
         row("answered by", by);
     }
@@ -230,6 +248,31 @@ fn print_one(shown: &Shown) {
     } else if let Some(arguments) = &shown.arguments {
         println!("what will run if approved:");
         println!("{}", plain::text(&pretty(arguments)));
+    }
+}
+
+/// What stood, what the call adds to it, and how far that may go.
+fn sum(total: &Total) -> String {
+    let Total { counter, window, unit, stood, adds, .. } = total;
+    let unit = match (unit.as_str(), &total.currency) {
+        ("things", _) => " things".to_owned(),
+        (_, Some(currency)) => format!(" (smallest unit of {currency})"),
+        _ => String::new(),
+    };
+    let together = u128::from(*stood) + u128::from(*adds);
+    let bounds = bounds(total.ask_above, total.max);
+    format!(
+        "{counter} in {window}: {stood} stood, this call adds {adds}, {together} together{unit}; {bounds}"
+    )
+}
+
+/// How far a total may go.
+pub(super) fn bounds(ask_above: Option<u64>, max: Option<u64>) -> String {
+    match (ask_above, max) {
+        (Some(ask), Some(max)) => format!("asks above {ask}, refused above {max}"),
+        (Some(ask), None) => format!("asks above {ask}"),
+        (None, Some(max)) => format!("refused above {max}"),
+        (None, None) => "no contract bounds it".to_owned(),
     }
 }
 

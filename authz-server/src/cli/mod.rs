@@ -14,6 +14,7 @@ mod check;
 mod check_request;
 mod config;
 mod contracts;
+mod labels;
 mod pins;
 mod plain;
 mod policy;
@@ -22,6 +23,7 @@ mod quarantine;
 mod replay;
 mod serve;
 mod token;
+mod totals;
 mod witness;
 
 use std::ffi::OsString;
@@ -80,6 +82,12 @@ enum Command {
     /// Read texts that were kept from agents, over the admin API of a running server.
     #[command(after_help = quarantine::HELP)]
     Quarantine(quarantine::QuarantineArgs),
+    /// See what calls add up to against the ceilings of contracts, and reset it, over the admin API of a running server.
+    #[command(after_help = totals::HELP)]
+    Totals(totals::TotalsArgs),
+    /// See which sessions count as hostile, and take that away, over the admin API of a running server.
+    #[command(after_help = labels::HELP)]
+    Labels(labels::LabelsArgs),
     /// Work on contracts of tools.
     #[command(subcommand)]
     Contracts(contracts::ContractsCommand),
@@ -174,6 +182,8 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Approvals(args) => approvals::run(args),
         Command::Pins(args) => pins::run(&args),
         Command::Quarantine(args) => quarantine::run(&args),
+        Command::Totals(args) => totals::run(&args),
+        Command::Labels(args) => labels::run(&args),
         Command::Contracts(command) => contracts::run(command),
         Command::Witness(args) => witness::run(args),
         Command::Audit(args) => audit::run(args),

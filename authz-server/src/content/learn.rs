@@ -1,10 +1,12 @@
 //! What the enforcement point tells of responses: counted, kept for a reviewer, and remembered by the session.
 
+use std::sync::Arc;
+
 use interdict_proto::outcome::{
     Found, MAX_FOUND, MAX_QUARANTINED, MAX_SEEN, MAX_TEXT_BYTES, Outcome, Quarantined, Seen, Treated,
 };
 
-use super::{ContentStage, Sent};
+use super::{Cause, ContentStage, Sent};
 
 /// Longest class.
 const MAX_CLASS: usize = 64;
@@ -75,8 +77,15 @@ impl ContentStage {
     }
 
     fn harden(&self, sent: &Sent) {
-        self.sessions.make_hostile(&sent.session);
         let origin = &sent.origin;
+        let cause = Cause {
+            tenant: origin.tenant.clone(),
+            agent: origin.agent.clone(),
+            principal: sent.principal.clone(),
+            server: origin.server.clone(),
+            decision_id: origin.decision_id.clone(),
+        };
+        self.sessions.make_hostile(&sent.session, Arc::new(cause));
         tracing::warn!(
             decision_id = origin.decision_id,
             agent = origin.agent,

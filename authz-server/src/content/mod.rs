@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interdict_content::finding::SessionKey;
+use interdict_policy::Principal;
 use moka::sync::Cache;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,6 +39,7 @@ pub(crate) use self::look::{Asked, Looked, Noted, Refused};
 use self::pins::{Origin, Pins};
 pub(crate) use self::response::Answering;
 use self::session::Sessions;
+pub use self::session::{Cause, Labelled};
 use crate::intercept::request_state::SealError;
 use crate::telemetry::metrics::Metrics;
 
@@ -58,6 +60,7 @@ type Findings = Family<[(&'static str, String); 3], Counter>;
 /// Where a response came from, and whose it was.
 struct Sent {
     origin: Origin,
+    principal: Option<Principal>,
     session: SessionKey,
 }
 
@@ -130,5 +133,15 @@ impl ContentStage {
         if let (Some(key), Some(lesson)) = (&looked.session, lesson) {
             self.sessions.learn(key, lesson);
         }
+    }
+
+    /// Every session that is hostile now, in this process.
+    pub fn hostile(&self) -> Vec<Labelled> {
+        self.sessions.hostile()
+    }
+
+    /// Takes the label from a session, if it still has it for the cause that was seen; whether it did.
+    pub fn clear(&self, labelled: &Labelled) -> bool {
+        self.sessions.clear(labelled)
     }
 }

@@ -78,7 +78,8 @@ impl ContentStage {
             answers,
             max_bytes: settings.max_bytes,
         };
-        let sent = Sent { origin: call.origin(), session: key };
+        let principal = call.asked.identity.principal.clone();
+        let sent = Sent { origin: call.origin(), principal, session: key };
         self.sent.insert(call.decision_id.into(), Arc::new(sent));
         Ok(Some(Obligation::InspectResponse { rules: Box::new(rules) }))
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use interdict_content::finding::SessionKey;
 use interdict_content::tail::Tail;
-use interdict_policy::HOSTILE;
+use interdict_policy::{HOSTILE, Principal};
 use moka::sync::Cache;
 
 /// Most sessions.
@@ -35,6 +35,31 @@ pub(super) type Mark = [u8; 16];
 /// Which text of which tool: the same argument of two calls has the same.
 pub(super) type Place = u64;
 
+/// Whose session is hostile, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The agent's tenant.
+    pub tenant: String,
+    /// Registry id of the agent.
+    pub agent: String,
+    /// The person for whom it acts.
+    pub principal: Option<Principal>,
+    /// Registry id of the server whose response did it.
+    pub server: String,
+    /// The decision that let the request for it through.
+    pub decision_id: String,
+}
+
+/// A session that is hostile, for people.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    key: [u8; 32],
+    /// Whose it is, and why.
+    pub cause: Arc<Cause>,
+    /// For how long yet, if nothing more comes.
+    pub left: Duration,
+}
+
 /// What one session sent.
 #[derive(Default)]
 struct State {
@@ -42,7 +67,7 @@ struct State {
     counted: Counted,
     tails: HashMap<Place, Tail>,
     order: VecDeque<Place>,
-    hostile: Option<Instant>,
+    hostile: Option<(Instant, Arc<Cause>)>,
     /// There was no room for a value: whatever is counted is too much.
     full: bool,
 }
@@ -130,9 +155,28 @@ impl Sessions {
 
     /// What the session is.
     pub(super) fn labels(&self, key: &SessionKey) -> BTreeSet<String> {
-        let hostile = self.of(key).and_then(|state| locked(&state).hostile);
-        let lasting = hostile.filter(|since| since.elapsed() < HOSTILE_FOR);
-        lasting.map(|_| HOSTILE.to_owned()).into_iter().collect()
+        let hostile = self.of(key).and_then(|state| locked(&state).hostile());
+        hostile.map(|_| HOSTILE.to_owned()).into_iter().collect()
+    }
+
+    /// Every session that is hostile.
+    pub(super) fn hostile(&self) -> Vec<Labelled> {
+        let all = self.by_key.iter().filter_map(|(key, state)| {
+            let (left, cause) = locked(&state).hostile()?;
+            Some(Labelled { key: *key, cause, left })
+        });
+        all.collect()
+    }
+
+    /// Takes the label from a session that has it for this cause; whether it did.
+    pub(super) fn clear(&self, labelled: &Labelled) -> bool {
+        let Some(state) = self.by_key.get(&labelled.key) else { return false };
+        let mut state = locked(&state);
+        let same = state.hostile().is_some_and(|(_, cause)| cause == labelled.cause);
+        if same {
+            state.hostile = None;
+        }
+        same
     }
 
     /// The ends of the last texts at a place.
@@ -141,8 +185,8 @@ impl Sessions {
     }
 
     /// Something was said to the session that reads like instructions.
-    pub(super) fn make_hostile(&self, key: &SessionKey) {
-        locked(&self.of_or_new(key)).hostile = Some(Instant::now());
+    pub(super) fn make_hostile(&self, key: &SessionKey, cause: Arc<Cause>) {
+        locked(&self.of_or_new(key)).hostile = Some((Instant::now(), cause));
     }
 
     /// A call went on.
@@ -168,6 +212,13 @@ impl Sessions {
 }
 
 impl State {
+    /// For how long it is hostile yet, and why.
+    fn hostile(&self) -> Option<(Duration, Arc<Cause>)> {
+        let (since, cause) = self.hostile.as_ref()?;
+        let left = HOSTILE_FOR.checked_sub(since.elapsed()).filter(|left| !left.is_zero())?;
+        Some((left, Arc::clone(cause)))
+    }
+
     fn keep(&mut self, place: Place, tail: Tail) {
         if self.tails.insert(place, tail).is_none() {
             self.order.push_back(place);
@@ -203,13 +254,36 @@ mod tests {
         assert!(sessions.distinct(&SessionKey::new([2; 32]), &[]).is_empty());
     }
 
+    fn cause(decision: &str) -> Arc<Cause> {
+        let text = str::to_owned;
+        let (tenant, agent, server) = (text("acme"), text("bot"), text("web"));
+        Arc::new(Cause { tenant, agent, principal: None, server, decision_id: text(decision) })
+    }
+
     #[test]
     fn a_hostile_session_stays_so_and_no_other_becomes_so() {
         let sessions = Sessions::default();
         assert!(sessions.labels(&KEY).is_empty());
-        sessions.make_hostile(&KEY);
+        sessions.make_hostile(&KEY, cause("1"));
         assert_eq!(sessions.labels(&KEY), BTreeSet::from([HOSTILE.to_owned()]));
         assert!(sessions.labels(&SessionKey::new([2; 32])).is_empty());
+    }
+
+    /// Attack: while a person reads one text, another one comes; its label is not what the person lifts.
+    #[test]
+    fn a_label_is_taken_only_from_the_session_and_for_the_cause_that_was_seen() {
+        let sessions = Sessions::default();
+        let other = SessionKey::new([2; 32]);
+        sessions.make_hostile(&KEY, cause("1"));
+        sessions.make_hostile(&other, cause("2"));
+        let seen: Vec<_> =
+            sessions.hostile().into_iter().filter(|one| one.cause.decision_id == "1").collect();
+        assert!(seen[0].left > Duration::from_secs(60));
+        assert!(sessions.clear(&seen[0]) && !sessions.clear(&seen[0]));
+        assert!(sessions.labels(&KEY).is_empty());
+        assert!(!sessions.labels(&other).is_empty());
+        sessions.make_hostile(&KEY, cause("3"));
+        assert!(!sessions.clear(&seen[0]) && !sessions.labels(&KEY).is_empty());
     }
 
     /// Attack: an agent names ever new arguments, and the server remembers them without end.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use interdict_mcp::Reading;
-use interdict_policy::ApprovalFact;
+use interdict_policy::{ApprovalFact, Consume, Quantity, TotalFact};
 use interdict_proto::enforcement::Verdict;
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use super::{Approvals, Judging, Question, Settled, Waiting};
 use crate::action::Action;
 use crate::decide::{Judged, Overloaded};
 use crate::record::Noted;
-use crate::store::{Approval, ApprovalReason, ApprovalState, NewApproval, StoreError};
+use crate::store::{Approval, ApprovalReason, ApprovalState, ApprovalTotal, NewApproval, StoreError};
 
 /// What is left of the enforcement point's patience when the hold ends: the answer still has to travel.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -176,6 +176,7 @@ impl Approvals {
                 .into_iter()
                 .map(|reason| ApprovalReason { code: reason.code.clone(), message: reason.message.clone() })
                 .collect(),
+            totals: totals(question, judged),
             arguments_json: asked.shown.clone(),
             era: question.message.era().label().to_owned(),
             created_at: now,
@@ -278,6 +279,31 @@ fn asked(question: &Question<'_>, judged: &Judged) -> Option<Asked> {
         shown: action.shown(server.paths == [path.as_str()]),
         target: target.as_deref().map(str::to_owned),
     })
+}
+
+/// What the call would add to, and how far that may go.
+fn totals(question: &Question<'_>, judged: &Judged) -> Vec<ApprovalTotal> {
+    let tool = question.message.tool().unwrap_or_default();
+    let contract = judged.bundle.contract(question.call.server_id, &tool);
+    let one = |(consume, stood): (&Consume, &TotalFact)| {
+        let (unit, adds) = match &consume.quantity {
+            Quantity::Amount(amount) => ("amount", *amount),
+            Quantity::Things(_) => ("things", stood.new.unwrap_or_default()),
+        };
+        let term = contract.and_then(|contract| contract.total(&consume.counter, &consume.window));
+        let value = contract.and_then(|contract| contract.value.as_ref()).filter(|_| unit == "amount");
+        ApprovalTotal {
+            counter: consume.counter.clone(),
+            window: consume.window.clone(),
+            unit: unit.to_owned(),
+            stood: stood.before,
+            adds,
+            ask_above: term.and_then(|term| term.ask_above),
+            max: term.and_then(|term| term.max),
+            currency: term.and(value).and_then(|value| value.currency.clone()),
+        }
+    };
+    judged.consumes.iter().zip(&judged.totals).map(one).collect()
 }
 
 /// A question that is over.

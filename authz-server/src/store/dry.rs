@@ -87,6 +87,7 @@ impl NewApproval {
             action_digest: self.action_digest,
             policy_digest: self.policy_digest,
             reasons: self.reasons,
+            totals: self.totals,
             arguments_json: self.arguments_json,
             era: self.era,
             created_at: self.created_at,

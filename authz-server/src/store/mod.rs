@@ -112,6 +112,8 @@ pub struct NewApproval {
     pub policy_digest: String,
     /// Why the policy asks.
     pub reasons: Vec<ApprovalReason>,
+    /// What calls add up to, where this one adds to totals.
+    pub totals: Vec<ApprovalTotal>,
     /// What the approver sees: the canonical arguments, as JSON text. Of more than [`Arguments::MAX_SHOWN`] bytes the
     /// store keeps size and digest only.
     pub arguments_json: String,
@@ -131,6 +133,30 @@ pub struct ApprovalReason {
     pub code: String,
     /// The rule's own text.
     pub message: String,
+}
+
+/// A total that the call would add to, as it stood when the question was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalTotal {
+    /// What is counted.
+    pub counter: String,
+    /// How long a call counts.
+    pub window: String,
+    /// `amount`, in the smallest unit of the currency, or `things`.
+    pub unit: String,
+    /// What stood without this call.
+    pub stood: u64,
+    /// What this call adds: an amount, or things that were not counted yet.
+    pub adds: u64,
+    /// More, this call included, needs a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_above: Option<u64>,
+    /// More, this call included, is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+    /// Of the amounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }
 
 /// A question with its answer so far.
@@ -162,6 +188,9 @@ pub struct Approval {
     pub policy_digest: String,
     /// See [`NewApproval::reasons`].
     pub reasons: Vec<ApprovalReason>,
+    /// See [`NewApproval::totals`]. Empty but for one that is read by its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<ApprovalTotal>,
     /// See [`NewApproval::arguments_json`]; read it with [`Approval::arguments`]. Empty in a list.
     #[serde(skip)]
     pub arguments_json: String,

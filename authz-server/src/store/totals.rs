@@ -1,8 +1,12 @@
 //! What adds up over calls, in one SQLite file: rows in and out, without a thread of their own.
 //!
-//! Nothing of a call stands in it but amounts: counters, owners and things are keyed hashes. A window is kept in sixty
-//! parts, so a counter of amounts has at most 62 rows, and an amount counts for its window and up to a sixtieth more.
+//! Nothing of a call stands in it but amounts: counters, owners and things are keyed hashes, and what a counter is called
+//! lies beside it sealed, for people ([`people`]). A window is kept in sixty parts, so a counter of amounts has at most 62
+//! rows, and an amount counts for its window and up to a sixtieth more.
 
+pub(crate) mod people;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +18,7 @@ use crate::totals::TotalsError;
 
 /// "Interdict totals".
 pub(in crate::store) const FORM: Form =
-    Form { version: 1, application: 0x4944_544f, schema: SCHEMA, later: "" };
+    Form { version: 1, application: 0x4944_544f, schema: SCHEMA, later: LATER };
 
 const SCHEMA: &str = "
 CREATE TABLE spent (
@@ -27,6 +31,14 @@ CREATE TABLE spent (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spent_by_owner ON spent (owner);
 CREATE INDEX spent_by_end ON spent (ends);
+";
+
+/// What counters are called, sealed. Counting does without: no reason for a version of its own.
+const LATER: &str = "
+CREATE TABLE IF NOT EXISTS names (
+  counter BLOB PRIMARY KEY,
+  name    BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// How long a call waits for another process that writes: less than an enforcement point waits for us. All that were
@@ -53,6 +65,8 @@ pub(crate) struct Entry {
     /// In milliseconds.
     pub(crate) window: i64,
     pub(crate) adds: Adds,
+    /// What the counter is called, sealed; of an entry that is added.
+    pub(crate) name: Vec<u8>,
 }
 
 /// How much.
@@ -86,7 +100,7 @@ impl TotalsFile {
     }
 
     /// Whether it is still the file at its path: counters that nobody finds again hold nothing back.
-    fn check(&self) -> Result<(), TotalsError> {
+    pub(crate) fn check(&self) -> Result<(), TotalsError> {
         self.files.check().map_err(|error| TotalsError::Unavailable(error.message))
     }
 
@@ -140,10 +154,27 @@ impl TotalsFile {
 
     /// Removes what has not counted for a while; how much that was.
     pub(crate) fn sweep(&mut self, now: i64) -> Result<usize, TotalsError> {
-        let sql = "DELETE FROM spent WHERE (counter, part) IN \
-                   (SELECT counter, part FROM spent WHERE ends < ?1 LIMIT ?2)";
-        self.connection.execute(sql, params![now.saturating_sub(KEPT), SWEPT]).map_err(unavailable)
+        self.connection.busy_timeout(BUSY).map_err(unavailable)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+        let removed = sweep(&transaction, now.saturating_sub(KEPT)).map_err(unavailable)?;
+        transaction.commit().map_err(unavailable)?;
+        Ok(removed)
     }
+}
+
+fn sweep(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM spent WHERE (counter, part) IN \
+               (SELECT counter, part FROM spent WHERE ends < ?1 LIMIT ?2) RETURNING counter";
+    let mut delete = transaction.prepare_cached(sql)?;
+    let removed = delete.query_map(params![before, SWEPT], |row| row.get::<_, Hash>(0))?;
+    let removed: Vec<Hash> = removed.collect::<Result<_, _>>()?;
+    let sql = "DELETE FROM names WHERE counter = ?1 AND NOT EXISTS (SELECT 1 FROM spent WHERE counter = ?1)";
+    let mut forget = transaction.prepare_cached(sql)?;
+    for counter in removed.iter().collect::<BTreeSet<_>>() {
+        forget.execute([counter])?;
+    }
+    Ok(removed.len())
 }
 
 fn standing(
@@ -176,6 +207,8 @@ fn put(transaction: &Transaction<'_>, owner: Hash, entry: &Entry, now: i64) -> r
                ON CONFLICT (counter, part) DO UPDATE \
                SET amount = amount + excluded.amount, ends = max(ends, excluded.ends)";
     let mut insert = transaction.prepare_cached(sql)?;
+    let sql = "INSERT OR IGNORE INTO names (counter, name) VALUES (?1, ?2)";
+    transaction.prepare_cached(sql)?.execute(params![entry.counter, entry.name])?;
     match &entry.adds {
         Adds::Amount(amount) => {
             let length = (entry.window / PARTS).max(1_000);

@@ -8,33 +8,33 @@ use crate::clock::SystemClock;
 
 const DAY: &str = "24h";
 
-fn owner(agent: &str) -> Owner<'_> {
+pub(super) fn owner(agent: &str) -> Owner<'_> {
     Owner { tenant: "acme", agent, principal: None, server: "bank", tool: "pay" }
 }
 
-fn amount(amount: u64) -> Vec<Consume> {
+pub(super) fn amount(amount: u64) -> Vec<Consume> {
     of(None, Quantity::Amount(amount))
 }
 
-fn things(all: &[&str]) -> Vec<Consume> {
+pub(super) fn things(all: &[&str]) -> Vec<Consume> {
     of(None, Quantity::Things(all.iter().map(|one| (*one).to_owned()).collect()))
 }
 
-fn of(whom: Option<&str>, quantity: Quantity) -> Vec<Consume> {
+pub(super) fn of(whom: Option<&str>, quantity: Quantity) -> Vec<Consume> {
     let of = whom.map(str::to_owned);
     vec![Consume { counter: "value".into(), window: DAY.into(), seconds: 86_400, of, quantity }]
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-fn open(folder: &TempDir) -> Totals {
+pub(super) fn open(folder: &TempDir) -> Totals {
     Totals::open(&folder.path().join(DATABASE), &[7; 32], Arc::new(SystemClock)).unwrap()
 }
 
 /// What stands, and the call counted on top of it.
-async fn count(
+pub(super) async fn count(
     totals: &Totals,
     owner: &Owner<'_>,
     consumes: &[Consume],

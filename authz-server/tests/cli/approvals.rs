@@ -23,6 +23,7 @@ fn question(store: &SqliteStore, binding: &str) -> String {
         action_digest: binding.to_owned(),
         policy_digest: "p".to_owned(),
         reasons: vec![ApprovalReason { code: "policy.amount".to_owned(), message: "above 100".to_owned() }],
+        totals: Vec::new(),
         arguments_json: r#"{"amount":1.50,"note":"\u001b[2K"}"#.to_owned(),
         era: "2025-11-25".to_owned(),
         created_at: now,

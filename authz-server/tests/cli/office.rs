@@ -34,6 +34,10 @@ impl Office {
         Self { house, running, twin }
     }
 
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        self.house.write(name, text);
+    }
+
     pub(crate) async fn saw(&self, definition: &str, state: &str) {
         let name = serde_json::from_str::<Value>(definition).unwrap()["name"].as_str().unwrap().to_owned();
         let seen = outcome::Seen {
@@ -47,8 +51,13 @@ impl Office {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with("admin.token", arguments)
+    }
+
+    /// The same with another file for the token.
+    pub(crate) fn run_with(&self, token: &str, arguments: &[&str]) -> Ran {
         let admin = format!("http://{}", self.running.addresses().admin.unwrap());
-        self.house.run(&[arguments, &["--admin", &admin, "--token-file", "admin.token"]].concat())
+        self.house.run(&[arguments, &["--admin", &admin, "--token-file", token]].concat())
     }
 }
 
@@ -64,5 +73,5 @@ pub(crate) async fn note(pins: &Pins, seen: outcome::Seen) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), noted).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), noted).await.unwrap();
 }

@@ -56,4 +56,4 @@ pub use registry::{
     UndeclaredArguments,
 };
 pub use testing::{Candidate, FileCoverage, TestLimits, TestOutcome, TestReport, TestResult, run_tests};
-pub use totals::{Consume, MAX_WINDOW, Quantity, TotalFact, window_seconds};
+pub use totals::{Consume, MAX_WINDOW, Quantity, TotalFact, payee, window_seconds};

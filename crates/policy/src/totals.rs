@@ -10,6 +10,8 @@ use regorus::Value;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::contract::{Contract, TotalTerm};
+
 /// Most things that one call adds to a counter.
 const MAX_THINGS: usize = 10_000;
 /// Longest name of a counter.
@@ -95,6 +97,26 @@ pub fn window_seconds(text: &str) -> Option<u64> {
     };
     let seconds = digits.parse::<u64>().ok()?.checked_mul(scale)?;
     (MIN_WINDOW..=MAX_WINDOW).contains(&seconds).then_some(seconds)
+}
+
+impl Contract {
+    /// The ceilings over calls of a counter, by its name and window, as the default policies name them.
+    #[must_use]
+    pub fn total(&self, counter: &str, window: &str) -> Option<&TotalTerm> {
+        let terms = match counter {
+            "value" | "payee" => &self.value.as_ref()?.totals,
+            "recipients" => &self.recipients.as_ref()?.totals,
+            "cardinality" => &self.cardinality.as_ref()?.totals,
+            _ => return None,
+        };
+        terms.iter().find(|term| term.window == window && term.per.is_some() == (counter == "payee"))
+    }
+}
+
+/// Whom a counter is about, by a name that a person wrote; all spellings of one are one. `None`: it names nobody.
+#[must_use]
+pub fn payee(text: &str) -> Option<String> {
+    spelled(&Value::from(text))
 }
 
 impl Consume {

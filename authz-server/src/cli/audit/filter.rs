@@ -60,7 +60,7 @@ impl From<Said> for Verdict {
 /// What an entry must be to be shown.
 #[derive(Debug, Default, Args)]
 pub(super) struct Filter {
-    /// Only decisions and approvals of this agent.
+    /// Only decisions and approvals of this agent, and what was lifted for it.
     #[arg(long)]
     agent: Option<String>,
     /// Only this tool, prompt or resource; `*` and `?` stand for other characters.
@@ -110,7 +110,7 @@ impl Filter {
     }
 
     fn fits(&self, entry: &Entry<'_>) -> bool {
-        // Only decisions and approvals say who did what; a body that cannot be read is shown wherever nothing was asked of it.
+        // Only these say who did what; a body that cannot be read is shown wherever nothing was asked of it.
         match entry.kind {
             Kind::Decision => serde_json::from_str(entry.body).is_ok_and(|body| self.fits_decision(&body)),
             Kind::Approval => {
@@ -118,6 +118,12 @@ impl Filter {
                     && self.reason.is_none()
                     && matches!(entry.body(), Ok(AnyBody::Approval(body)) if self.names(
                         Some(&body.agent), Some(&body.server), body.tool.as_deref()))
+            }
+            Kind::Lift => {
+                self.verdict.is_none()
+                    && self.reason.is_none()
+                    && matches!(entry.body(), Ok(AnyBody::Lift(body)) if self.names(
+                        Some(&body.agent), body.server.as_deref(), body.tool.as_deref()))
             }
             Kind::Outcome => serde_json::from_str(entry.body).is_ok_and(|body| self.fits_outcome(&body)),
             _ => false,

@@ -1,7 +1,7 @@
 //! An entry on one line.
 
 use interdict_audit::record::{
-    AnyBody, Approval, Bundle, Decision, Entry, Key, Moment, Outcome, Pin, RecordError,
+    AnyBody, Approval, Bundle, Decision, Entry, Key, Lift, Moment, Outcome, Pin, RecordError,
 };
 
 use super::treated;
@@ -60,6 +60,7 @@ impl What {
             AnyBody::Bundle(body) => Self::bundle(body),
             AnyBody::Key(body) => Self::key(body),
             AnyBody::Pin(body) => Self::pin(body),
+            AnyBody::Lift(body) => Self::lift(body),
             other => Self::event(other),
         }
     }
@@ -116,6 +117,17 @@ impl What {
             who: body.kind.label().to_owned(),
             whom: format!("{} {}", body.server, body.name),
             why: format!("{}{by}  {}", body.event.label(), short(&body.digest)),
+        }
+    }
+
+    fn lift(body: &Lift<'_>) -> Self {
+        let of = [&body.server, &body.tool, &body.total, &body.window, &body.label];
+        let of: Vec<_> = of.into_iter().flatten().map(AsRef::as_ref).collect();
+        Self {
+            word: "lift".to_owned(),
+            who: body.agent.to_string(),
+            whom: of.join(" "),
+            why: format!("{} by {}: {}", body.event, body.by, body.why),
         }
     }
 

@@ -28,6 +28,7 @@ fn question(binding: &str) -> NewApproval {
         action_digest: "a1".to_owned(),
         policy_digest: "p1".to_owned(),
         reasons: vec![ApprovalReason { code: "policy.amount".to_owned(), message: "above 100".to_owned() }],
+        totals: Vec::new(),
         arguments_json: "{}".to_owned(),
         era: "2025-11-25".to_owned(),
         created_at: start(),

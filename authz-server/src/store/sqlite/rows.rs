@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
 
 use super::super::{
-    Approval, ApprovalState, HumanAnswer, ListFilter, Move, NewApproval, StoreError, arguments, name,
+    Approval, ApprovalState, ApprovalTotal, HumanAnswer, ListFilter, Move, NewApproval, StoreError,
+    arguments, name,
 };
 
 /// An answer, and which approvals changed on the way.
@@ -100,6 +101,7 @@ pub(super) fn open_or_get(
             },
         )
         .map_err(unavailable)?;
+    put_totals(&transaction, &id, &new.totals)?;
     let approval = find(&transaction, &id)?.ok_or(StoreError::NotFound)?;
     transaction.commit().map_err(unavailable)?;
     let changed = superseded.iter().map(|old| old.id.clone()).chain([id]).collect();
@@ -121,8 +123,27 @@ fn supersede_others(connection: &Connection, new: &NewApproval, id: &str) -> rus
 
 pub(super) fn get(connection: &mut Connection, id: &str, now: Timestamp) -> Outcome<Option<Approval>> {
     // Lazily: a row past its time is shown as expired; the sweeper writes it down.
-    let found = find(connection, id)?.map(|approval| seen_at(approval, now));
-    Ok(Change::none(found))
+    let Some(approval) = find(connection, id)? else { return Ok(Change::none(None)) };
+    let totals = totals_of(connection, id)?;
+    Ok(Change::none(Some(Approval { totals, ..seen_at(approval, now) })))
+}
+
+fn put_totals(connection: &Connection, id: &str, totals: &[ApprovalTotal]) -> Result<(), StoreError> {
+    if totals.is_empty() {
+        return Ok(());
+    }
+    let text = serde_json::to_string(totals).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let sql = "INSERT INTO approval_totals (id, totals) VALUES (?1, ?2)";
+    connection.execute(sql, params![id, text]).map(drop).map_err(unavailable)
+}
+
+fn totals_of(connection: &Connection, id: &str) -> Result<Vec<ApprovalTotal>, StoreError> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT totals FROM approval_totals WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
+        .map_err(unavailable)?;
+    let read = |text: String| serde_json::from_str(&text);
+    text.map_or(Ok(Vec::new()), read).map_err(|error| unavailable(damaged(format!("totals: {error}"))))
 }
 
 pub(super) fn list(
@@ -333,6 +354,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Approval> {
             let text: String = row.get("reasons")?;
             serde_json::from_str(&text).map_err(|error| damaged(format!("reasons: {error}")))?
         },
+        totals: Vec::new(),
         arguments_json: row.get("arguments_json")?,
         era: row.get("era")?,
         created_at: time(row.get("created_at")?)?,

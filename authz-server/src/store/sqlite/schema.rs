@@ -52,8 +52,17 @@ CREATE INDEX open_by_expiry ON approvals (expires_at) WHERE state IN ('pending',
 CREATE INDEX by_state ON approvals (state, created_at);
 ";
 
-/// For the deletion of closed rows. Added after version 1, which does without: no reason for a version of its own.
-const LATER: &str = "CREATE INDEX IF NOT EXISTS closed_by_expiry ON approvals (expires_at) WHERE state NOT IN ('pending', 'approved');";
+/// For the deletion of closed rows, and for what an approver is told of totals. Added after version 1, which does without:
+/// no reason for a version of its own. An older server on the file deletes what belongs to its rows by the trigger.
+const LATER: &str = "
+CREATE INDEX IF NOT EXISTS closed_by_expiry ON approvals (expires_at) WHERE state NOT IN ('pending', 'approved');
+CREATE TABLE IF NOT EXISTS approval_totals (
+  id     TEXT PRIMARY KEY,
+  totals TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS totals_of_deleted AFTER DELETE ON approvals
+BEGIN DELETE FROM approval_totals WHERE id = OLD.id; END;
+";
 
 /// Opens or creates the file; the reason when that is impossible.
 pub(in crate::store) fn open(file: &Path, form: &Form) -> Result<Connection, String> {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::clock::FixedClock;
-use crate::store::{ApprovalReason, Arguments};
+use crate::store::{ApprovalReason, ApprovalTotal, Arguments};
 
 const TTL: SignedDuration = SignedDuration::from_secs(600);
 
@@ -31,6 +31,7 @@ fn question(binding: &str, action: &str) -> NewApproval {
         action_digest: action.to_owned(),
         policy_digest: "p1".to_owned(),
         reasons: vec![ApprovalReason { code: "policy.amount".to_owned(), message: "above 100".to_owned() }],
+        totals: Vec::new(),
         arguments_json: r#"{"amount":100.50}"#.to_owned(),
         era: "2025-11-25".to_owned(),
         created_at: start(),
@@ -371,6 +372,36 @@ async fn arguments_that_nobody_would_read_are_kept_as_size_and_digest() {
     let sha256 = "0f90b01cf9c38ff5bc73e80fcbd202ca4db7e60a6d7c81f493674c88e106831f";
     assert_eq!(kept.arguments(), Arguments::NotShown { bytes: 65_537, sha256 });
     assert!(kept.arguments_json.len() < 100);
+}
+
+#[tokio::test]
+async fn what_an_approver_is_told_of_totals_lives_as_long_as_its_question() {
+    let place = Place::new();
+    let store = place.open();
+    let total = ApprovalTotal {
+        counter: "value".to_owned(),
+        window: "24h".to_owned(),
+        unit: "amount".to_owned(),
+        stood: 15,
+        adds: 10,
+        ask_above: Some(20),
+        max: None,
+        currency: Some("EUR".to_owned()),
+    };
+    let totals = vec![total];
+    let asked =
+        store.open_or_get(NewApproval { totals: totals.clone(), ..question("b1", "a1") }).await.unwrap();
+    store.open_or_get(question("b2", "a2")).await.unwrap();
+    assert_eq!(store.get(&asked.id, start()).await.unwrap().unwrap().totals, totals);
+    assert!(
+        store.list(ListFilter::default(), start()).await.unwrap().iter().all(|one| one.totals.is_empty())
+    );
+    let other = Connection::open(&place.file).unwrap();
+    let kept =
+        || -> i64 { other.query_row("SELECT count(*) FROM approval_totals", [], |row| row.get(0)).unwrap() };
+    assert_eq!(kept(), 1);
+    other.execute("DELETE FROM approvals WHERE id = ?1", [&asked.id]).unwrap();
+    assert_eq!(kept(), 0);
 }
 
 #[tokio::test]
