@@ -33,6 +33,9 @@ const MOST: u64 = 1_000;
 /// A pause after each replay: decisions have the cores first.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// Stands in place of what came out, where what is sealed is not what was sealed: nothing can be judged again by it.
+const TAMPERED: &str = "replay.sealed_tampered";
+
 /// Samples, and tells.
 #[derive(Debug, Clone)]
 pub(crate) struct Sampler {
@@ -180,7 +183,7 @@ impl Sampler {
     }
 }
 
-/// Judges a decision again. The commitments of the first difference, recorded and replayed.
+/// Judges a decision again. The commitments of the first difference, recorded and replayed, or [`TAMPERED`].
 fn again(
     reader: &LogReader,
     seq: u64,
@@ -190,9 +193,14 @@ fn again(
     if body.policy.as_ref().is_some_and(|policy| policy.engine != interdict_policy::ENGINE) {
         return Err(Untestable::Other);
     }
+    let tampered = || {
+        let recorded = body.input_commit.as_deref().unwrap_or_default();
+        Ok(Some((recorded.to_owned(), TAMPERED.to_owned())))
+    };
     let plain = match reader.open_sealed(seq) {
         Ok(Some(plain)) => plain,
         Err(error) if error.code == "audit.inputs_erased" => return Err(Untestable::Erased),
+        Err(error) if error.code == "audit.corrupt" => return tampered(),
         Ok(None) | Err(_) => return Err(Untestable::Other),
     };
     let (salt, text) = plain.split_first_chunk::<SALT_BYTES>().ok_or(Untestable::Other)?;
@@ -202,6 +210,9 @@ fn again(
     let input = commit(INPUT, salt, sealed.facts.get().as_bytes());
     if let Some(recorded) = body.input_commit.as_deref().filter(|recorded| *recorded != input) {
         return Ok(Some((recorded.to_owned(), input)));
+    }
+    if facts.len() != body.judgements.len() || sealed.decisions.len() != body.judgements.len() {
+        return tampered();
     }
     for ((judgement, facts), decision) in body.judgements.iter().zip(facts).zip(sealed.decisions) {
         let judge = judges.of(&judgement.bundle).ok_or(Untestable::Other)?;

@@ -7,6 +7,15 @@ use crate::record::memory::MemoryLog;
 
 /// A log on disk with what a decider recorded, changed by `change`; every entry is sampled.
 async fn sampled(keep_bundle: bool, change: impl Fn(String) -> String) -> (Vec<Difference>, String) {
+    sampled_after(keep_bundle, change, None).await
+}
+
+/// The same, after somebody ran a statement on the database.
+async fn sampled_after(
+    keep_bundle: bool,
+    change: impl Fn(String) -> String,
+    statement: Option<&str>,
+) -> (Vec<Difference>, String) {
     let world = World::new(MemoryLog::default()).await;
     for tool in ["good", "bad", "risky"] {
         world.decide(tool).await;
@@ -25,6 +34,10 @@ async fn sampled(keep_bundle: bool, change: impl Fn(String) -> String) -> (Vec<D
     for mut entry in entries {
         entry.body = change(String::from_utf8(entry.body).unwrap()).into_bytes();
         log.append(entry).await.unwrap();
+    }
+    if let Some(statement) = statement {
+        let database = rusqlite::Connection::open(log.layout().database("acme").unwrap()).unwrap();
+        database.execute_batch(statement).unwrap();
     }
     let sampler = Sampler::new(log.layout().clone(), 1_000, &metrics);
     let mut next = HashMap::new();
@@ -62,6 +75,19 @@ async fn a_decision_that_is_recorded_otherwise_than_it_comes_out_is_found_and_to
     let (tenant, kind, body) = log.only();
     assert_eq!((tenant.as_str(), kind.label()), ("acme", "replay_difference"));
     assert_eq!(body["decision_id"], found[0].decision_id.as_str());
+}
+
+/// Attack: whoever has the database puts something else beside the records, so that nothing can be judged again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sealed_input_that_was_changed_is_told_like_a_difference() {
+    let spoil = "UPDATE entries SET sealed = CAST(sealed || x'00' AS BLOB) WHERE seq = 1";
+    let (found, metrics) = sampled_after(true, |body| body, Some(spoil)).await;
+    assert_eq!((count(&metrics, "same"), count(&metrics, "different")), (2, 1));
+    assert_eq!((found.len(), found[0].replayed.as_str()), (1, "replay.sealed_tampered"));
+    assert_eq!(found[0].recorded.len(), 64, "the commitment to what was sealed");
+    let log = MemoryLog::default();
+    found[0].tell(&log);
+    assert_eq!(log.only().2["replayed"], "replay.sealed_tampered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
