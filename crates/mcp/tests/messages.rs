@@ -265,5 +265,6 @@ fn many_mirrored_headers_over_many_arguments_stay_cheap() {
         read(&Head { method: "POST", path: "/mcp", headers: &headers }, body.as_bytes(), &Limits::default())
             .unwrap_err();
     assert_eq!(refusal.code, "http.param_mismatch");
-    assert!(started.elapsed().as_secs() < 5);
+    // Two million comparisons of whole arguments would take minutes; the bound is for a busy machine.
+    assert!(started.elapsed().as_secs() < 60);
 }

