@@ -15,7 +15,7 @@ use crate::format::Request;
 use crate::log;
 use crate::stage::{Run, Stage, load};
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn call(run: &mut Run<'_>) -> Asked {
     let message = serde_json::json!({
@@ -144,13 +144,15 @@ async fn an_identity_that_ends_while_its_call_waits_is_over() {
 async fn a_policy_that_denies_by_the_time_of_the_approval_wins_over_it() {
     let stage = Stage::set_up();
     let mut run = begin(&stage, LONG).await;
-    let waiting = start(&mut run);
-    let approval = asked(&run).await;
     let stricter = tempfile::tempdir().unwrap();
     let rule = "package interdict.policy.frozen\n\ndeny contains {\"code\": \"frozen\", \"message\": \"Frozen.\"} if \
                 input.mcp.tool == \"delete_file\"\n";
     std::fs::write(stricter.path().join("frozen.rego"), rule).unwrap();
-    run.bundle.store(Arc::new(load(&[stricter.path().to_owned()])));
+    // Which takes a busy machine longer than the call would wait.
+    let stricter = Arc::new(load(&[stricter.path().to_owned()]));
+    let waiting = start(&mut run);
+    let approval = asked(&run).await;
+    run.bundle.store(stricter);
     decide(&run, &approval.id, HumanAnswer::Approve).await;
     assert_eq!(told(&waiting.await.unwrap()), ("deny", "policy.frozen"));
     assert_eq!(state(&run, &approval.id).await, ApprovalState::Approved);
