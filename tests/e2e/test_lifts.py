@@ -52,6 +52,7 @@ def test_a_label_is_seen_with_its_cause_and_cleared_for_one_agent_and_on_record(
     [lift] = content.records(running.interdict, "lift")
     assert lift["event"] == "label_cleared" and lift["agent"] == agent, lift
     assert (lift["by"], lift["why"], lift["label"]) == ("ana@example.com", "read it: a manual", "hostile")
+    assert lift["server"] == "tools", lift
     again = content.command(running.interdict, "labels", "clear", "--agent", agent, *TOLD)
     assert again.returncode == 1 and "content.no_label" in again.stderr
 

@@ -21,6 +21,7 @@ pub(super) fn server(state: &AdminState, named: Option<&str>) -> Result<(), Admi
     let mut known: Vec<_> = registry.servers().map(|server| server.id.as_str()).collect();
     known.sort_unstable();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let named: String = named.chars().take(MAX_SHOWN).collect();
     let message = format!("the bundle has no server `{named}`; it has: {known}");
     Err(AdminError::new(StatusCode::NOT_FOUND, "admin.unknown_server", message))
 }

@@ -87,6 +87,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/labels/clear", post(labels::clear))
         .route("/v1/bundle", get(bundle))
         .route("/v1/health", get(health::show))
+        .route_layer(middleware::from_fn(to_the_end))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token));
     Router::new()
         .route("/healthz", get(alive))
@@ -117,6 +118,13 @@ async fn bundle(State(state): State<AdminState>) -> Response {
 async fn never_cached(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What a request began goes on when whoever sent it goes away. What people do is recorded first and then done: a handler
+/// that was dropped in between would leave a record of something that never happened, and nobody to say so.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    let answered = tokio::spawn(next.run(request)).await;
+    answered.unwrap_or_else(|_| AdminError::internal().into_response())
 }
 
 async fn require_token(State(state): State<AdminState>, request: Request, next: Next) -> Response {

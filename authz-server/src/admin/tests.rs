@@ -218,6 +218,43 @@ async fn arguments_that_are_too_long_are_told_by_size_and_digest_and_can_be_deni
     assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("denied")));
 }
 
+/// Attack: whoever hangs up in time leaves a record of an answer that was never given, and the agent goes on waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_began_is_done_also_when_the_connection_ends_meanwhile() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let office = Office::open().await;
+    let first = office.question("b1").await;
+    assert_eq!(
+        office.post(&format!("/v1/approvals/{first}/approve"), r#"{"by":"ana"}"#).await.0,
+        StatusCode::OK
+    );
+    let layout = crate::audit::Layout::new(office.house.folder.path().join("interdict-audit"));
+    let mut log = rusqlite::Connection::open(layout.database("acme").unwrap()).unwrap();
+    let path = format!("/v1/approvals/{}", office.question("b2").await);
+    let request = format!(
+        "POST {path}/approve HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\n\
+         content-length: 12\r\n\r\n{{\"by\":\"ana\"}}",
+        bearer(House::ADMIN_TOKEN)
+    );
+    // Where a machine is so slow that the log counts as locked, the answer is refused: once more then.
+    for _ in 0..8 {
+        let held = log.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        let address = office.running.addresses().admin.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        drop(stream);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        drop(held);
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        if office.get(&path).await.1["state"] == "approved" {
+            return;
+        }
+    }
+    panic!("the answer is on record and was never given");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bundle_in_force_is_told() {
     let office = Office::open().await;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::errors::AdminError;
 use super::{AdminState, known, lifts};
-use crate::record::{Because, Lifted, record_not_lifted};
+use crate::record::{AnswerError, Because, Lifted, record_lifts, record_not_lifted};
 use crate::totals::{Found, Total, TotalsError, Which};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -138,7 +138,7 @@ async fn find(state: &AdminState, which: Which, most: usize) -> Result<Found, Ad
     Ok(found)
 }
 
-/// Lets totals of one agent begin at zero again. What is counted meanwhile goes with them.
+/// Lets totals of one agent begin at zero again, unless something was counted meanwhile: a record says what they stood at.
 pub(super) async fn reset(
     State(state): State<AdminState>,
     body: Result<Json<ResetBody>, JsonRejection>,
@@ -187,21 +187,25 @@ async fn meant(state: &AdminState, which: Which, by: &str) -> Result<Vec<Total>,
 
 /// Recorded first, then done. Whatever is on record and then not done is said to be so.
 async fn begin_anew(state: &AdminState, totals: &[Total], because: Because<'_>) -> Result<(), AdminError> {
-    let mut recorded = 0;
-    let done = async {
-        for total in totals {
-            lifts::record(state, Lifted::Total(total), because).await?;
-            recorded += 1;
-        }
-        state.totals.reset(totals).await.map_err(AdminError::from)
+    let recording = state.recording.as_deref();
+    let (recorded, refused) = record_lifts(recording, totals.iter().map(Lifted::Total), because).await;
+    let done = match refused {
+        Some(error) => Err(AnswerError::Audit(error).into()),
+        None => match state.totals.reset(totals).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(moved()),
+            Err(error) => Err(error.into()),
+        },
     };
-    let done = done.await;
     if done.is_err() {
-        for total in totals.iter().take(recorded) {
-            record_not_lifted(state.recording.as_deref(), Lifted::Total(total), because);
-        }
+        recorded.into_iter().for_each(|lifted| record_not_lifted(recording, lifted, because));
     }
     done
+}
+
+fn moved() -> AdminError {
+    let words = "a call was counted meanwhile: nothing was reset; look at what stands now and repeat";
+    AdminError::new(StatusCode::CONFLICT, "totals.moved", words)
 }
 
 impl From<TotalsError> for AdminError {

@@ -4,7 +4,7 @@ use interdict_audit::record::{Durability, Start, Stop};
 
 use super::Recording;
 use super::entries::system;
-use crate::audit::AuditError;
+use crate::audit::{Appending, AuditError};
 use crate::config::AuditDurability;
 
 impl Recording {
@@ -36,10 +36,15 @@ impl Recording {
 
     /// Appends an entry that must survive power loss, and waits for it.
     pub(super) async fn say(&self, entry: Option<crate::audit::NewEntry>) -> Result<(), AuditError> {
+        self.queue(entry)?.await.map(drop)
+    }
+
+    /// Queues an entry that must survive power loss; it is waited for with what this returns.
+    pub(super) fn queue(&self, entry: Option<crate::audit::NewEntry>) -> Result<Appending, AuditError> {
         let Some(mut entry) = entry else {
             return Err(AuditError::new("audit.unavailable", "the record has no text"));
         };
         entry.at_once = true;
-        self.recorder().append(entry).await.map(drop)
+        Ok(self.recorder().append(entry))
     }
 }

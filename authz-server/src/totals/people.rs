@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::name::Name;
 use super::{Totals, TotalsError, ask};
 use crate::store::totals::Hash;
-use crate::store::totals::people::{Stand, each};
+use crate::store::totals::people::{Stand, Stood, each};
 
 /// Which totals.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ pub struct Total {
     pub name: Name,
     /// The amount, or the number of things.
     pub stands: u64,
+    /// When it stood there.
+    seen: Timestamp,
     /// When the first of it stops to count.
     pub frees_from: Timestamp,
     /// When nothing of it counts any more.
@@ -73,14 +75,21 @@ impl Totals {
         let totals = self.clone();
         let search = tokio::task::spawn_blocking(move || {
             let mut found = Found::default();
-            each(&file, now.as_millisecond(), |stand| totals.gather(&which, most, stand, &mut found))?;
+            let at = now.as_millisecond();
+            each(&file, at, |stand| totals.gather(&which, most, (stand, now), &mut found))?;
             found.totals.sort_by(|one, other| one.order().cmp(&other.order()));
             Ok(found)
         });
         search.await.map_err(|_| TotalsError::Unavailable("the search ended".to_owned()))?
     }
 
-    fn gather(&self, which: &Which, most: usize, stand: Stand, found: &mut Found) -> ControlFlow<()> {
+    fn gather(
+        &self,
+        which: &Which,
+        most: usize,
+        (stand, seen): (Stand, Timestamp),
+        found: &mut Found,
+    ) -> ControlFlow<()> {
         let name = stand.name.and_then(|sealed| self.names.open(&stand.counter, sealed));
         let Some(name) = name else {
             found.unnamed += 1;
@@ -90,6 +99,7 @@ impl Totals {
         let total = Total {
             counter: stand.counter,
             stands: if name.things { stand.rows } else { stand.amount },
+            seen,
             name,
             frees_from: at(stand.first),
             frees_until: at(stand.last),
@@ -128,14 +138,20 @@ impl Totals {
         name.each && self.counter(&name.owner(), &name.counter, seconds, Some(&whom)) == total.counter
     }
 
-    /// Has these begin at zero again, all or none.
+    /// Has these begin at zero again, all or none: none when a call was counted since they were found (`false`).
     ///
     /// # Errors
     /// [`TotalsError::Unavailable`].
-    pub async fn reset(&self, totals: &[Total]) -> Result<(), TotalsError> {
-        let Some(jobs) = &self.jobs else { return Ok(()) };
-        let counters: Vec<Hash> = totals.iter().map(|total| total.counter).collect();
-        ask(jobs, move |file| file.reset(&counters)).await
+    pub async fn reset(&self, totals: &[Total]) -> Result<bool, TotalsError> {
+        let Some(jobs) = &self.jobs else { return Ok(true) };
+        let stood = |total: &Total| Stood {
+            counter: total.counter,
+            things: total.name.things,
+            stands: total.stands,
+            at: total.seen.as_millisecond(),
+        };
+        let stood: Vec<Stood> = totals.iter().map(stood).collect();
+        ask(jobs, move |file| file.reset(&stood)).await
     }
 }
 

@@ -123,11 +123,13 @@ impl What {
     fn lift(body: &Lift<'_>) -> Self {
         let of = [&body.server, &body.tool, &body.total, &body.window, &body.label];
         let of: Vec<_> = of.into_iter().flatten().map(AsRef::as_ref).collect();
+        let stood = body.stood.map(|stood| format!(" at {}", stood.get())).unwrap_or_default();
+        let counter = body.counter.as_deref().map(|id| format!(" ({})", short(id))).unwrap_or_default();
         Self {
             word: "lift".to_owned(),
             who: body.agent.to_string(),
             whom: of.join(" "),
-            why: format!("{} by {}: {}", body.event, body.by, body.why),
+            why: format!("{}{stood}{counter} by {}: {}", body.event, body.by, body.why),
         }
     }
 

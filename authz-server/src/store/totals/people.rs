@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
 use super::{BUSY, Hash, TotalsFile, unavailable};
 use crate::totals::TotalsError;
@@ -22,6 +22,28 @@ pub(crate) struct Stand {
     pub(crate) last: i64,
     /// What it is called, sealed; none for what was counted by a server that kept no names.
     pub(crate) name: Option<Vec<u8>>,
+}
+
+/// What a person was told that a counter says.
+#[derive(Debug)]
+pub(crate) struct Stood {
+    pub(crate) counter: Hash,
+    pub(crate) things: bool,
+    /// The amount, or the number of things.
+    pub(crate) stands: u64,
+    /// In milliseconds.
+    pub(crate) at: i64,
+}
+
+impl Stood {
+    /// Whether it would be told the same of that moment now. What only stopped to count since then makes no difference.
+    fn still_stands(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+        let what = if self.things { "count(*)" } else { "coalesce(sum(amount), 0)" };
+        let sql = format!("SELECT {what} FROM spent WHERE counter = ?1 AND ends > ?2");
+        let stands: u64 =
+            transaction.prepare_cached(&sql)?.query_row(params![self.counter, self.at], |row| row.get(0))?;
+        Ok(stands == self.stands)
+    }
 }
 
 /// Hands out every counter of the file that stands above nothing. On a connection of its own: calls do not wait for it.
@@ -58,19 +80,24 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stand> {
 }
 
 impl TotalsFile {
-    /// These counters begin at zero again: all of them, or none.
-    pub(crate) fn reset(&mut self, counters: &[Hash]) -> Result<(), TotalsError> {
+    /// These counters begin at zero again: all of them, or none if one of them does not say any more what it said
+    /// (`false`). What is taken away is what was told, and recorded.
+    pub(crate) fn reset(&mut self, counters: &[Stood]) -> Result<bool, TotalsError> {
         self.check()?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
-        for counter in counters {
+        for stood in counters {
+            if !stood.still_stands(&transaction).map_err(unavailable)? {
+                return Ok(false);
+            }
             for sql in ["DELETE FROM spent WHERE counter = ?1", "DELETE FROM names WHERE counter = ?1"] {
                 transaction
                     .prepare_cached(sql)
-                    .and_then(|mut delete| delete.execute(params![counter]))
+                    .and_then(|mut delete| delete.execute(params![stood.counter]))
                     .map_err(unavailable)?;
             }
         }
-        transaction.commit().map_err(unavailable)
+        transaction.commit().map_err(unavailable)?;
+        Ok(true)
     }
 }

@@ -73,7 +73,7 @@ async fn what_is_reset_begins_at_zero_and_nothing_else_does() {
     let found = totals.find(one_of("bot"), 10, at(1)).await.unwrap().totals;
     let id = Which { id: Some(found[0].id()), ..Which::default() };
     assert_eq!(totals.find(id, 10, at(1)).await.unwrap().totals, found);
-    totals.reset(&found).await.unwrap();
+    assert!(totals.reset(&found).await.unwrap());
     assert!(totals.find(one_of("bot"), 10, at(1)).await.unwrap().totals.is_empty());
     // A call that was judged by what stood before is judged again.
     let added = totals.add(&bot, &amount(1), &seen, at(1)).await.unwrap();
@@ -81,6 +81,28 @@ async fn what_is_reset_begins_at_zero_and_nothing_else_does() {
     assert_eq!(count(&totals, &bot, &amount(2), at(2)).await, (0, None));
     assert_eq!(totals.find(one_of("bot"), 10, at(2)).await.unwrap().totals[0].stands, 2);
     assert_eq!(totals.find(one_of("bob"), 10, at(2)).await.unwrap().totals[0].stands, 7);
+}
+
+/// Attack: an agent that pays between the look of a person and the reset gets that for nothing, and no record says so.
+#[tokio::test]
+async fn what_was_counted_since_the_look_is_not_reset_with_it() {
+    let folder = TempDir::new().unwrap();
+    let (totals, bot) = (open(&folder), owner("bot"));
+    count(&totals, &bot, &amount(5), at(0)).await;
+    count(&totals, &bot, &recipients(&["a"]), at(0)).await;
+    let found = totals.find(one_of("bot"), 10, at(1)).await.unwrap().totals;
+    for more in [amount(1), recipients(&["b"])] {
+        let before = totals.find(one_of("bot"), 10, at(2)).await.unwrap().totals;
+        count(&totals, &bot, &more, at(2)).await;
+        let stands = totals.find(one_of("bot"), 10, at(2)).await.unwrap().totals;
+        assert!(!totals.reset(&before).await.unwrap());
+        assert_eq!(totals.find(one_of("bot"), 10, at(2)).await.unwrap().totals, stands, "all or none");
+    }
+    assert!(!totals.reset(&found).await.unwrap());
+    // As it stands it goes.
+    let now = totals.find(one_of("bot"), 10, at(3)).await.unwrap().totals;
+    assert!(totals.reset(&now).await.unwrap());
+    assert!(totals.find(one_of("bot"), 10, at(3)).await.unwrap().totals.is_empty());
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ pub struct Lift<'a> {
     /// The person for whom the agent acts.
     #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal<'a>>,
-    /// Of a total: registry id of the server.
+    /// Registry id of the server: of a total; of a label, the one whose response gave it.
     #[serde(default, deserialize_with = "super::present", skip_serializing_if = "Option::is_none")]
     pub server: Option<Text<'a>>,
     /// Of a total: what it stood at.
