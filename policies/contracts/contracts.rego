@@ -111,14 +111,14 @@ recipients_violation := "recipients_missing" if {
 	count(recipients) > input.contract.recipients.max
 }
 
-# One recipient, and not several in one text: no comma or semicolon of any script, no line break, and not two "@", as mail
-# programs also part addresses at blanks.
+# One recipient, and not several in one text: no comma or semicolon of any script (also small, upright, or the Greek question mark, which
+# NFC makes a semicolon), no line break, and not two "@", as mail programs also part addresses at blanks.
 is_recipient(found) if {
 	is_number(found)
 } else if {
 	is_string(found)
-	regex.match(`^[^,;\x00-\x1f\x{85}\x{2028}\x{2029}\x{60c}\x{3001}\x{ff0c}\x{ff1b}]+$`, found)
-	not regex.match(`[@\x{ff20}].*[@\x{ff20}]`, found)
+	regex.match(`^[^,;\x00-\x1f\x{85}\x{2028}\x{2029}\x{37e}\x{55d}\x{60c}\x{61b}\x{1802}\x{1808}\x{3001}\x{a4fe}\x{a6f5}\x{fe10}\x{fe11}\x{fe14}\x{fe50}\x{fe51}\x{fe54}\x{ff0c}\x{ff1b}\x{ff64}]+$`, found)
+	not regex.match(`[@\x{fe6b}\x{ff20}].*[@\x{fe6b}\x{ff20}]`, found)
 }
 
 # === cardinality ===
@@ -194,8 +194,8 @@ is_loose(found) if {
 	regex.match(loose, found)
 }
 
-# Nothing but blanks, a wildcard anywhere, a word for all, or a path that is only where it begins.
-loose := `(?i)^[\x00-\x20\x{a0}\x{2000}-\x{200f}\x{2028}\x{2029}\x{3000}\x{feff}]*$|[*%?]|^ *(?:all|any|true|null|1 *= *1|(?:[a-z]:)?[./\\~]+) *$`
+# Nothing but blanks, a wildcard anywhere, or between blanks a word for all or a path that is only where it begins.
+loose := `(?i)[*%?]|^[\x00-\x20\x{85}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200f}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}]*(?:all|any|true|null|1 *= *1|(?:file:|[a-z]:)?[./\\~ ]*)[\x00-\x20\x{85}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200f}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}]*$`
 
 # === destinations ===
 

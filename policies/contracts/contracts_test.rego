@@ -138,6 +138,7 @@ test_recipients_that_cannot_be_counted if {
 	every other in [
 		"a@example.com, b@example.com", "a;b", "a\nb", "", null, ["a"], {"a": 1}, true,
 		"a@example.com b@example.com", "<a@example.com><b@example.com>", "a@example.com|b＠example.com", "a，b", "a\u2028b", "a、b",
+		"a\u037eb", "a\u061bb", "a﹐b", "a﹔b", "a､b", "a@example.com b﹫example.com",
 	] {
 		denied(recipients, {"to": other}) == {"contract_recipients_form"}
 	}
@@ -169,7 +170,7 @@ test_things_are_counted if {
 test_what_nothing_bounds if {
 	denied(ids, {}) == {"contract_unbounded"}
 	denied(filters, {}) == {"contract_unbounded"}
-	every loose in [null, "", " ", "\u00a0", "*", "a*", "%", "x%", "?", "all", "ANY", "true", "1 = 1", "/", ".", "..", "../..", "./", "~", "~/", "c:\\", "//"] {
+	every loose in [null, "", " ", "\u00a0", "*", "a*", "%", "x%", "?", "all", "ANY", "true", "1 = 1", "/", ".", "..", "../..", "./", "~", "~/", "c:\\", "//", "\tall", "\u3000all\u200b", "/\t", "\u00a0/", "C:", "file:///", "/ /"] {
 		denied(ids, {"id": loose}) == {"contract_unbounded"}
 		denied(filters, {"where": loose}) == {"contract_unbounded"}
 		denied(filters, {"where": {"name": loose}}) == {"contract_unbounded"}

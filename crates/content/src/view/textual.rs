@@ -31,26 +31,30 @@ pub(crate) fn undo_tags(text: &str, view: &mut Mapped) {
 
 fn undo_with(text: &str, view: &mut Mapped, tag: impl Fn(char) -> Option<char>) -> Changed {
     view.restart(0);
-    let bytes = text.as_bytes();
-    let (mut kept, mut at, mut changed) = (0, 0, Changed::No);
-    while let Some(byte) = bytes.get(at) {
-        if !may_start(*byte) {
-            at += 1;
-            continue;
-        }
-        let rest = text.get(at..).unwrap_or_default();
-        let (undone, length) = one(rest);
-        if let Some(undone) = undone {
-            let is_tag = matches!(undone, Undone::Tag(_));
-            changed = if is_tag || changed == Changed::Tags { Changed::Tags } else { Changed::Yes };
-            view.keep(text.get(kept..at).unwrap_or_default(), kept);
-            put(undone, at..at + length, &tag, view);
-            kept = at + length;
-        }
-        at += length.max(1);
+    let (mut kept, mut changed) = (0, Changed::No);
+    for (source, undone) in pieces(text) {
+        let Some(undone) = undone else { continue };
+        let is_tag = matches!(undone, Undone::Tag(_));
+        changed = if is_tag || changed == Changed::Tags { Changed::Tags } else { Changed::Yes };
+        view.keep(text.get(kept..source.start).unwrap_or_default(), kept);
+        kept = source.end;
+        put(undone, source, &tag, view);
     }
     view.keep(text.get(kept..).unwrap_or_default(), kept);
     changed
+}
+
+/// What could be encoded in `text`, from left to right: where it stands, and what it stands for if it is. A run of
+/// backslashes is one piece, so that it is not read again from each of them.
+fn pieces(text: &str) -> impl Iterator<Item = (Range<usize>, Option<Undone>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += text.as_bytes().get(at..)?.iter().position(|byte| may_start(*byte))?;
+        let (undone, length) = one(text.get(at..)?);
+        let piece = at..at + length.max(1);
+        at = piece.end;
+        Some((piece, undone))
+    })
 }
 
 fn may_start(byte: u8) -> bool {
@@ -64,9 +68,7 @@ pub(crate) fn is_encoded(text: &str) -> bool {
 
 /// Whether something that can be undone starts anywhere in `text`.
 pub(crate) fn is_anything_encoded(text: &str) -> bool {
-    let mut starts = text.bytes().enumerate().filter(|(_, byte)| may_start(*byte));
-    // Where no character starts there is nothing.
-    starts.any(|(at, _)| text.get(at..).is_some_and(is_encoded))
+    pieces(text).any(|(_, undone)| undone.is_some())
 }
 
 /// What something stands for.
@@ -285,6 +287,15 @@ mod tests {
         assert_eq!(view.text, "4111");
         assert_eq!(view.map.source(&(0..4)), 0..15);
     }
+
+    #[test]
+    fn a_run_of_backslashes_is_one_piece_however_long_it_is() {
+        let run = "\\".repeat(1000);
+        assert_eq!(pieces(&run).map(|(at, _)| at).collect::<Vec<_>>(), [0..1000]);
+        assert_eq!(pieces(&format!("a{run}u0040b")).map(|(at, _)| at).collect::<Vec<_>>(), [1..1006]);
+        assert!(!is_anything_encoded(&run) && is_anything_encoded(&format!("a{run}n")));
+    }
+
     #[test]
     fn tags_are_nothing_to_one_reader_and_characters_to_another() {
         let text = "4\u{e0039}1\u{e0039}";
