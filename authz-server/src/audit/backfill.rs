@@ -10,6 +10,7 @@ use super::AuditError;
 use super::failure;
 use super::schema;
 use super::sequencer::Sequencer;
+use super::wal;
 
 /// So many new entries are moved at once: often enough that the write-ahead log starts over within the length that it has.
 const ENTRIES: u64 = 128;
@@ -31,7 +32,7 @@ pub(crate) struct Backfill {
 impl Backfill {
     pub(crate) fn open(file: &Path, tenant: &str) -> Result<Self, AuditError> {
         let connection = schema::open(file, tenant)?;
-        let wal = schema::grown_wal(file)?;
+        let wal = wal::grown(file)?;
         Ok(Self { connection, wal, ran: Instant::now(), moved: 0 })
     }
 

@@ -100,6 +100,10 @@ impl Keeper {
         let mut error = None;
         // The second time on a database that was opened and looked at again.
         for _ in 0..2 {
+            if let Some(unsynced) = self.unsynced() {
+                error = Some(unsynced);
+                break;
+            }
             match self.try_commit(&batch) {
                 Ok(first) => {
                     // Whoever hears of a success finds the health check serving.
@@ -116,6 +120,13 @@ impl Keeper {
         if let Some(error) = error {
             self.failed(&error, batch);
         }
+    }
+
+    /// Why what waits has to be refused: a sync failed, here or where somebody appended. Once the log is down, every try
+    /// begins with writing everything again.
+    fn unsynced(&self) -> Option<AuditError> {
+        let slot = self.sequencer.writer();
+        slot.as_ref().and_then(Writer::unsynced).filter(|_| self.down.is_none()).cloned()
     }
 
     /// Commits what the log has to say of itself, what was kept, and the batch; the number of the batch's first entry.
@@ -149,7 +160,11 @@ impl Keeper {
         let sequencer = &self.sequencer;
         match slot.as_mut() {
             Some(writer) if writer.is_open() => return Ok(()),
-            Some(writer) => writer.reopen()?,
+            Some(writer) => {
+                writer.reopen()?;
+                // Only now: without any connection SQLite would take the write-ahead log away.
+                self.backfill = None;
+            }
             None => {
                 let writer = resume::open(sequencer)?;
                 sequencer.note_size(&writer);
@@ -266,7 +281,7 @@ impl Keeper {
     fn fail_writer(&mut self, error: &AuditError) {
         self.sequencer.metrics.all.failed(error.code);
         if let Some(writer) = self.sequencer.writer().as_mut() {
-            writer.close();
+            writer.distrust(error);
         }
         self.failed(error, Vec::new());
     }

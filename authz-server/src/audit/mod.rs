@@ -1,7 +1,8 @@
 //! The log: one per tenant, tamper-evident, in SQLite.
 //!
 //! An entry goes through [`queue`] to the [`sequencer`] of its tenant, which gives it its place ([`chain`]) and commits it
-//! ([`writer`]), by itself or by its thread ([`keeper`]). The thread signs [`checkpoints`] and moves pages ([`backfill`]).
+//! ([`writer`]) to the write-ahead log ([`wal`]), by itself or by its thread ([`keeper`]). The thread signs [`checkpoints`]
+//! and moves pages ([`backfill`]).
 //! [`resume`] checks a log before it goes on, [`reader`] reads it, [`seal`] and [`erase`] care for what replay needs.
 //! `docs/decisions/0004-audit-log.md` says what is promised.
 
@@ -29,6 +30,7 @@ mod signing;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod witnesses;
 mod writer;
 

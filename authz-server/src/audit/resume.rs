@@ -15,6 +15,7 @@ use super::failure::{self, CORRUPT, ROLLED_BACK};
 use super::rows::{self, Tiles};
 use super::schema;
 use super::sequencer::Sequencer;
+use super::wal;
 use super::writer::Writer;
 
 /// The writer of a tenant's log, made when there is none.
@@ -24,9 +25,11 @@ pub(crate) fn open(sequencer: &Sequencer) -> Result<Writer, AuditError> {
     let file = common.layout.database(tenant)?;
     let head = read_head(sequencer)?;
     let fresh = !file.exists();
-    let connection = schema::open(&file, tenant)?;
+    let mut connection = schema::open(&file, tenant)?;
     let named =
         |error: AuditError| AuditError::new(error.code, format!("{}: {}", file.display(), error.message));
+    // The server before this one can have ended over a sync that failed.
+    wal::write_again(&mut connection, &file).map_err(named)?;
     let chain = chain_of(sequencer, &connection, head.as_ref()).map_err(named)?;
     if fresh {
         // Whoever finds the folder after a loss of power finds the database in it.

@@ -1,6 +1,5 @@
 //! The database of one tenant: its tables, its settings, who it belongs to.
 
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::AuditError;
 use super::failure::{self, CORRUPT, UNAVAILABLE};
+use super::{AuditError, wal};
 use crate::files::open_private;
 
 /// The version that this server writes, in `user_version`.
@@ -19,10 +18,6 @@ const APPLICATION: i64 = 0x4944_4c47;
 
 /// Two to three entries with their sealed inputs fit on a page; `docs/decisions/0004-audit-log.md` has the figures.
 const PAGE_BYTES: u32 = 8_192;
-
-/// The write-ahead log is written to this length before it is used, so that a commit only overwrites: when a file
-/// grows, syncing it means syncing its length too, which doubles the time.
-const WAL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The entry expects an outcome.
 pub(crate) const EXPECTS_OUTCOME: i64 = 1;
@@ -196,7 +191,7 @@ pub(crate) struct Files {
 impl Files {
     /// The files of a database that is open, right after it was opened.
     pub(crate) fn of(database: &Path) -> Result<Self, AuditError> {
-        let (database, wal) = (database.to_owned(), wal_of(database));
+        let (database, wal) = (database.to_owned(), wal::of(database));
         let identity = [identity(&database)?, identity(&wal)?];
         Ok(Self { database, wal, identity })
     }
@@ -228,38 +223,6 @@ fn identity(file: &Path) -> Result<(u64, u64), AuditError> {
         Err(error) => Err(error.into()),
     }
     .map_err(|error| failure::of_io(&error, &format!("{} cannot be looked at", file.display())))
-}
-
-fn wal_of(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
-}
-
-/// The write-ahead log of a database that this process has open, to sync it.
-pub(crate) fn open_wal(file: &Path) -> Result<std::fs::File, AuditError> {
-    std::fs::File::open(wal_of(file))
-        .map_err(|error| failure::of_io(&error, "the write-ahead log cannot be opened"))
-}
-
-/// The write-ahead log of a database that this process has open, at its full length. Closing and opening this file
-/// does no harm: SQLite's locks are on another one.
-pub(crate) fn grown_wal(file: &Path) -> Result<std::fs::File, AuditError> {
-    let name = wal_of(file);
-    let grow = || {
-        let wal = std::fs::OpenOptions::new().read(true).append(true).open(&name)?;
-        let length = wal.metadata()?.len();
-        let zeros = vec![0; 64 * 1024];
-        let mut missing = WAL_BYTES.saturating_sub(length);
-        while missing > 0 {
-            let piece = zeros.get(..usize::try_from(missing).unwrap_or(zeros.len()).min(zeros.len()));
-            let written = (&wal).write(piece.unwrap_or(&zeros))?;
-            missing = missing.saturating_sub(written as u64);
-        }
-        wal.sync_all()?;
-        Ok(wal)
-    };
-    grow().map_err(|error| failure::of_io(&error, "the write-ahead log cannot be prepared"))
 }
 
 #[cfg(test)]
@@ -314,7 +277,7 @@ mod tests {
         let _open = open(&file, "acme").unwrap();
         let files = Files::of(&file).unwrap();
         assert_eq!(files.check(), Ok(()));
-        for moved in [file.clone(), wal_of(&file)] {
+        for moved in [file.clone(), wal::of(&file)] {
             let aside = folder.path().join("aside");
             std::fs::rename(&moved, &aside).unwrap();
             assert_eq!(files.check().unwrap_err().code, CORRUPT);
@@ -332,25 +295,6 @@ mod tests {
         let mut holder = open(&file, "acme").unwrap();
         let _held = holder.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
         assert_eq!(open(&file, "acme").unwrap_err().code, LOCKED);
-    }
-
-    #[test]
-    fn a_write_ahead_log_of_zeros_behind_the_frames_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("log.db");
-        let writer = open(&file, "acme").unwrap();
-        let wal = grown_wal(&file).unwrap();
-        assert!(wal.metadata().unwrap().len() >= WAL_BYTES);
-        writer.execute("INSERT INTO checkpoints VALUES (1, 2, 'n')", []).unwrap();
-        // A copy as a kill would leave it: main file and write-ahead log, without the shared memory.
-        let copy = folder.path().join("copy.db");
-        std::fs::copy(&file, &copy).unwrap();
-        std::fs::copy(folder.path().join("log.db-wal"), folder.path().join("copy.db-wal")).unwrap();
-        let count: i64 = open(&copy, "acme")
-            .unwrap()
-            .query_row("SELECT count(*) FROM checkpoints", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(count, 1);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use interdict_audit::record::{Kind, Moment};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::AuditError;
 use super::chain::{Chain, Linked};
 use super::failure::{self, CORRUPT, LOCKED, UNAVAILABLE};
 use super::schema::{self, Files};
+use super::{AuditError, wal};
 
 /// An entry without its place.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub(crate) struct Writer {
     files: Files,
     /// The write-ahead log, to sync it.
     wal: File,
+    /// Why nobody knows what of the write-ahead log is on the disk.
+    unsynced: Option<AuditError>,
     every: bool,
     #[cfg(test)]
     pub(crate) trouble: super::testing::Trouble,
@@ -76,7 +78,8 @@ impl Writer {
     ) -> Result<Self, AuditError> {
         Ok(Self {
             files: Files::of(&file)?,
-            wal: schema::open_wal(&file)?,
+            wal: wal::open(&file)?,
+            unsynced: None,
             file,
             tenant: tenant.to_owned(),
             chain,
@@ -155,10 +158,23 @@ impl Writer {
         ended
     }
 
+    /// Why a sync failed, until everything has been written again: what the failed one left out stays away from the disk
+    /// whatever the next one says.
+    pub(crate) fn unsynced(&self) -> Option<&AuditError> {
+        self.unsynced.as_ref()
+    }
+
     /// What is committed is on the disk afterwards. SQLite would sync with a commit, too, but with `fsync`: that also
     /// writes the time of the change, which nobody needs, through the file system's journal.
-    fn sync(&self) -> Result<(), AuditError> {
-        self.wal.sync_data().map_err(|error| failure::of_io(&error, "the write-ahead log cannot be synced"))
+    fn sync(&mut self) -> Result<(), AuditError> {
+        let synced = self.wal.sync_data();
+        #[cfg(test)]
+        let synced = self.trouble.sync(synced);
+        synced.map_err(|error| {
+            let error = failure::of_io(&error, "the write-ahead log cannot be synced");
+            self.unsynced = Some(error.clone());
+            error
+        })
     }
 
     /// Stores a checkpoint over everything in the chain with the tiles that belong to it, and syncs: what was committed
@@ -231,8 +247,15 @@ impl Writer {
             let message = format!("{} is gone; put it back and restart", self.file.display());
             return Err(AuditError::new(CORRUPT, message));
         }
-        let connection = schema::open(&self.file, &self.tenant)?;
+        // Who had the file open when a sync failed is told so once, whoever else was: this one before it is closed.
+        let _ = self.sync();
+        let mut connection = schema::open(&self.file, &self.tenant)?;
         connection.busy_timeout(Duration::ZERO).map_err(|error| failure::of_sqlite(&error, "reopening"))?;
+        if self.unsynced.is_some() {
+            #[cfg(test)]
+            self.trouble.write_again()?;
+            wal::write_again(&mut connection, &self.file)?;
+        }
         let end = self.chain.size();
         remove_behind(&connection, end).map_err(|error| failure::of_sqlite(&error, "reopening"))?;
         let last: Option<(i64, Vec<u8>)> = last_entry(&connection)
@@ -249,7 +272,8 @@ impl Writer {
             return Err(AuditError::new(CORRUPT, "the database does not end where this server left it"));
         }
         self.files = Files::of(&self.file)?;
-        self.wal = schema::open_wal(&self.file)?;
+        self.wal = wal::open(&self.file)?;
+        self.unsynced = None;
         self.connection = Some(connection);
         Ok(())
     }
@@ -262,7 +286,13 @@ impl Writer {
         }
     }
 
-    /// Closes the database; the next write opens it again.
+    /// Closes the database after a failure elsewhere, which may be one of the disk; the next write opens it again.
+    pub(crate) fn distrust(&mut self, error: &AuditError) {
+        self.unsynced = Some(error.clone());
+        self.connection = None;
+    }
+
+    #[cfg(test)]
     pub(crate) fn close(&mut self) {
         self.connection = None;
     }

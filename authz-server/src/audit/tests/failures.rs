@@ -123,6 +123,43 @@ async fn a_disk_that_fails_is_one_tenants_matter_and_every_append_is_a_try() {
     assert_eq!(numbers(&place.verified("globex")), [0, 1]);
 }
 
+/// A system tells of a sync that failed once. The next one succeeds and says nothing of what the first left out.
+#[tokio::test]
+async fn what_cannot_be_synced_is_refused_although_the_next_sync_would_succeed() {
+    let place = Place::new();
+    let log = place.open();
+    let synced = |number| log.append(NewEntry { at_once: true, ..entry("acme", number) });
+    synced(0).await.unwrap();
+    trouble(&log, "acme").unsynced.store(1, Ordering::SeqCst);
+    assert_eq!(synced(1).await.unwrap_err().code, "audit.unavailable");
+    synced(2).await.unwrap();
+    assert_eq!(is_down(&log), None);
+    log.close();
+    let entries = place.verified("acme");
+    assert_eq!(numbers(&entries), [0, 2]);
+    assert_eq!(kinds(&entries)[1], Kind::Health, "that it was down is on record");
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_written_until_everything_could_be_written_again() {
+    let place = Place::new();
+    let log = place.open();
+    let synced = |number| log.append(NewEntry { at_once: true, ..entry("acme", number) });
+    synced(0).await.unwrap();
+    let trouble = trouble(&log, "acme");
+    trouble.not_again.store(1, Ordering::SeqCst);
+    trouble.unsynced.store(1, Ordering::SeqCst);
+    for number in 1..5 {
+        assert_eq!(synced(number).await.unwrap_err().code, "audit.unavailable");
+    }
+    assert_eq!(is_down(&log), Some("audit.unavailable"));
+    trouble.not_again.store(0, Ordering::SeqCst);
+    eventually("the log comes back by itself", || is_down(&log).is_none()).await;
+    synced(5).await.unwrap();
+    log.close();
+    assert_eq!(numbers(&place.verified("acme")), [0, 5]);
+}
+
 /// A commit can fail and be in the database all the same. Whoever asked was told that it failed.
 #[tokio::test]
 async fn what_a_failed_commit_left_behind_is_taken_out_before_the_log_goes_on() {
