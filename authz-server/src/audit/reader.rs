@@ -1,5 +1,6 @@
 //! Reading a log, beside the server that writes it or without one.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -9,7 +10,8 @@ use interdict_audit::record::{AnyBody, Entry};
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::failure::{self, CORRUPT, NOT_FOUND};
+use super::erase::Destroyed;
+use super::failure::{self, CORRUPT, INPUTS_ERASED, NOT_FOUND};
 use super::rows;
 use super::schema::{self, EXPECTS_OUTCOME, IS_MISSING, IS_OUTCOME};
 use super::{AuditError, Layout};
@@ -69,6 +71,7 @@ pub struct LogReader {
     layout: Layout,
     tenant: String,
     file: PathBuf,
+    destroyed: RefCell<Destroyed>,
 }
 
 impl LogReader {
@@ -85,7 +88,8 @@ impl LogReader {
             ));
         }
         let connection = schema::open_for_reading(&file)?;
-        Ok(Self { connection, layout: layout.clone(), tenant: tenant.to_owned(), file })
+        let destroyed = RefCell::default();
+        Ok(Self { connection, layout: layout.clone(), tenant: tenant.to_owned(), file, destroyed })
     }
 
     /// Whose log it is.
@@ -172,13 +176,23 @@ impl LogReader {
     /// What replay of an entry needs; `None` when it had nothing sealed.
     ///
     /// # Errors
-    /// `audit.inputs_erased` when the day's key was destroyed, `audit.corrupt` when the bytes are not what was sealed.
+    /// `audit.inputs_erased` when the log says that the day's key was destroyed, `audit.corrupt` when the bytes are not
+    /// what was sealed, or no key opens them and the log does not say why.
     pub fn open_sealed(&self, seq: u64) -> Result<Option<Vec<u8>>, AuditError> {
-        let found = self.one("SELECT decision_id, sealed FROM entries WHERE seq = ?1", [seq], |row| {
-            Ok((decision(row, 0)?, row.get::<_, Option<Vec<u8>>>(1)?))
-        })?;
-        let Some((decision, Some(sealed))) = found else { return Ok(None) };
-        super::open_sealed(&self.layout, &self.tenant, decision, &sealed).map(Some)
+        let query = "SELECT seq, decision_id, record, sealed FROM entries WHERE seq = ?1";
+        let read = |row: &Row<'_>| Ok((stored(row)?, row.get::<_, Option<Vec<u8>>>(3)?));
+        let Some((entry, Some(sealed))) = self.one(query, [seq], read)? else { return Ok(None) };
+        match super::open_sealed(&self.layout, &self.tenant, entry.decision_id, &sealed) {
+            Err(error)
+                if error.code == INPUTS_ERASED
+                    && !self.destroyed.borrow_mut().explain(self, &entry, &sealed)? =>
+            {
+                let message =
+                    "no key opens the sealed input, and the log does not say that its key was destroyed";
+                Err(AuditError::new(CORRUPT, message))
+            }
+            opened => opened.map(Some),
+        }
     }
 
     /// The checkpoints over more than `above` entries, in order, at most `limit`.

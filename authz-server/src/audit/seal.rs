@@ -92,8 +92,8 @@ impl Sealer {
 /// Opens what [`Sealer::seal`] made.
 ///
 /// # Errors
-/// `audit.inputs_erased` when the key was destroyed; `audit.corrupt` when the bytes are not what was sealed for this
-/// tenant and decision.
+/// `audit.inputs_erased` when the key that it names is not there; `audit.corrupt` when the bytes are not what was sealed
+/// for this tenant and decision.
 pub fn open_sealed(
     layout: &Layout,
     tenant: &str,
@@ -135,6 +135,17 @@ pub(crate) fn destroy_key(layout: &Layout, tenant: &str, day: Date) -> Result<bo
         Ok(true)
     };
     destroy().map_err(|error| failure::of_io(&error, &format!("the key of {day} cannot be destroyed")))
+}
+
+/// The day whose key sealed this, as it says itself: nothing but the key proves it.
+pub(crate) fn day_in(sealed: &[u8]) -> Option<Date> {
+    day_from(u32::from_be_bytes(*sealed.first_chunk::<DAY_BYTES>()?))
+}
+
+/// Whether a tenant has the key of a day.
+pub(crate) fn has_key(layout: &Layout, tenant: &str, day: Date) -> Result<bool, AuditError> {
+    let found = key_file(layout, tenant, day)?.try_exists();
+    found.map_err(|error| failure::of_io(&error, &format!("the key of {day} cannot be looked for")))
 }
 
 /// The days whose keys a tenant has.

@@ -201,6 +201,7 @@ fn again(
         Ok(Some(plain)) => plain,
         Err(error) if error.code == "audit.inputs_erased" => return Err(Untestable::Erased),
         Err(error) if error.code == "audit.corrupt" => return tampered(),
+        Ok(None) if body.input_commit.is_some() => return tampered(),
         Ok(None) | Err(_) => return Err(Untestable::Other),
     };
     let (salt, text) = plain.split_first_chunk::<SALT_BYTES>().ok_or(Untestable::Other)?;

@@ -98,8 +98,44 @@ async fn what_cannot_be_tested_says_why_and_ends_with_three() {
     let all = house.run(&["replay", "--since", "1h", "--format", "json"]).ends(0).json();
     assert_eq!(all["not_testable"]["replay.inputs_erased"]["count"], 1);
     assert_eq!(all["not_testable"]["replay.refused_before_policy (identity)"]["count"], 1);
-    house.database("acme").execute("UPDATE entries SET sealed = NULL", []).unwrap();
-    house.run(&["replay", &good]).ends(3).says(&["sealed input missing"]);
+}
+
+/// Attack: day and key of a sealed input are in no commitment, so whoever can write the database lets it look erased.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_input_that_no_key_opens_is_tampering_unless_the_log_says_that_its_key_was_destroyed() {
+    let house = House::new();
+    let server = house.start().await;
+    let good = server.call("good").await;
+    server.stop().await;
+    let database = house.database("acme");
+    let sealed: Vec<u8> = database
+        .query_row("SELECT sealed FROM entries WHERE sealed IS NOT NULL", [], |row| row.get(0))
+        .unwrap();
+    let put = |sealed: Option<Vec<u8>>| {
+        database.execute("UPDATE entries SET sealed = ?1 WHERE seq = (SELECT max(seq) FROM entries WHERE decision_id IS NOT NULL AND flags & 6 = 0)", [sealed]).unwrap();
+    };
+    let tampered = |what: &str| {
+        house.run(&["replay", &good]).ends(1).says(&["TAMPERED", "replay.sealed_tampered", what]);
+    };
+    let mut other = sealed.clone();
+    other[4..12].fill(0);
+    put(Some(other));
+    tampered("the log does not say");
+    // Another day, whose key the log says to be destroyed: not the one of the entry.
+    let keys = house.path("interdict-audit/keys/acme");
+    std::fs::write(keys.join("1970-01-02.key"), "0".repeat(64)).unwrap();
+    house.run(&["audit", "destroy-inputs", "--tenant", "acme", "--day", "1970-01-02", "--yes"]).ends(0);
+    let mut other = sealed.clone();
+    other[..4].copy_from_slice(&[0, 0, 0, 1]);
+    put(Some(other));
+    tampered("the log does not say");
+    put(None);
+    tampered("taken out");
+    // The file of the key is taken away by hand.
+    put(Some(sealed));
+    house.run(&["replay", &good]).ends(0).says(&["SAME"]);
+    std::fs::remove_dir_all(&keys).unwrap();
+    tampered("the log does not say");
 }
 
 /// Attack: whoever can write the database lets a decision be judged by other facts.

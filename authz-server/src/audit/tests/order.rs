@@ -152,16 +152,23 @@ async fn erasing_the_inputs_of_a_day_leaves_a_log_that_verifies() {
     assert_eq!(place.reader("acme").open_sealed(0).unwrap().unwrap(), b"old");
     assert_eq!(log.destroy_old_days().unwrap(), 0);
     clock.set("2026-11-22T00:00:00Z".parse().unwrap());
+    // On record first: what cannot be recorded is not destroyed.
+    let broken = Arc::clone(&log.sequencer("acme").writer().as_ref().unwrap().trouble.broken);
+    broken.store(1, Ordering::SeqCst);
+    assert_eq!(log.destroy_old_days().unwrap_err().code, "audit.unavailable");
+    assert_eq!(place.reader("acme").open_sealed(0).unwrap().unwrap(), b"old");
+    broken.store(0, Ordering::SeqCst);
     assert_eq!(log.destroy_old_days().unwrap(), 1);
     log.close();
     let entries = place.verified("acme");
-    assert_eq!(kinds(&entries), [Kind::OutcomeMissing, Kind::OutcomeMissing, Kind::Key]);
+    let missing = Kind::OutcomeMissing;
+    assert_eq!(kinds(&entries), [missing, missing, Kind::Health, Kind::Gap, Kind::Key]);
     assert!(
-        String::from_utf8_lossy(&entries[2]).contains(r#""day":"2026-11-20","event":"inputs_destroyed""#)
+        String::from_utf8_lossy(&entries[4]).contains(r#""day":"2026-11-20","event":"inputs_destroyed""#)
     );
     assert_eq!(place.reader("acme").open_sealed(0).unwrap_err().code, "audit.inputs_erased");
     assert_eq!(place.reader("acme").open_sealed(1).unwrap().unwrap(), b"new");
-    assert_eq!(place.reader("acme").open_sealed(2).unwrap(), None);
+    assert_eq!(place.reader("acme").open_sealed(4).unwrap(), None);
 }
 
 #[tokio::test]

@@ -46,7 +46,10 @@ pub(in crate::cli) fn open(
     };
     let plain = match reader.open_sealed(stored.seq) {
         Ok(Some(plain)) => plain,
-        Ok(None) => return Err(not_testable("replay.sealed_missing", "sealed input missing")),
+        // It is stored with its record, in one row.
+        Ok(None) => {
+            return Err(Closed::Tampered("the sealed input was taken out of the database".to_owned()));
+        }
         Err(error) => match error.code {
             "audit.inputs_erased" => return Err(not_testable("replay.inputs_erased", error.message)),
             "audit.corrupt" => return Err(Closed::Tampered(error.message)),
