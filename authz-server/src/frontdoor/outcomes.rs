@@ -92,44 +92,57 @@ async fn take_all(recording: &Recording, content: &ContentStage, outcomes: &[Out
     let mut broken = false;
     for entry in queued {
         broken |= match entry {
-            Some(entry) => !entry.recorded(recording).await,
-            None => false,
+            Queued::Ours(entry) => !entry.recorded(recording).await,
+            // Asked when all before it are settled: the same one told twice in one report is in the log then.
+            Queued::Elsewhere(id) => recording.outcomes().is_open(id),
+            Queued::Nothing => false,
         };
         whole += usize::from(!broken);
     }
     whole
 }
 
+/// What becomes of a told outcome.
+enum Queued {
+    Ours(OnItsWay),
+    /// Nobody waits for it, or it came before. While that one is on its way, this one may have to come again.
+    Elsewhere(Uuid),
+    Nothing,
+}
+
 /// An outcome on its way into the log.
-struct Queued {
+struct OnItsWay {
     id: Uuid,
     taken: Taken,
     appending: Appending,
 }
 
-/// Queues an outcome; `None` for one that nobody waits for.
-fn queue(recording: &Recording, content: &ContentStage, outcome: &Outcome) -> Option<Queued> {
+fn queue(recording: &Recording, content: &ContentStage, outcome: &Outcome) -> Queued {
     let outcomes = recording.outcomes();
     let Some(told) = read(outcome) else {
         outcomes.count("invalid");
-        return None;
+        return Queued::Nothing;
     };
     let Some(taken) = outcomes.take(told.id) else {
         outcomes.count("unknown");
-        return None;
+        return Queued::Elsewhere(told.id);
     };
     content.learn(&told.content);
     let body = told.body(outcome, taken.late);
-    let entry = recording.outcome(&taken.tenant, told.id, &body)?;
-    Some(Queued { id: told.id, taken, appending: recording.recorder().append(entry) })
+    let Some(entry) = recording.outcome(&taken.tenant, told.id, &body) else {
+        outcomes.settle(told.id);
+        return Queued::Nothing;
+    };
+    Queued::Ours(OnItsWay { id: told.id, taken, appending: recording.recorder().append(entry) })
 }
 
-impl Queued {
+impl OnItsWay {
     /// Waits for the commit.
     async fn recorded(self, recording: &Recording) -> bool {
         let outcomes = recording.outcomes();
         match self.appending.await {
             Ok(_) => {
+                outcomes.settle(self.id);
                 outcomes.count(if self.taken.late { "late" } else { "recorded" });
                 true
             }

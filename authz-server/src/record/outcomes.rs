@@ -5,7 +5,7 @@
 //! Memory is bounded: a decision that has no room is recorded as missing early, and an outcome that comes after that is
 //! still recorded, as late.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ struct AwaitedSet {
     by_id: HashMap<Uuid, Awaited>,
     /// In the order of their deadlines; ids that are not in `by_id` any more are passed over.
     order: VecDeque<Uuid>,
+    /// Taken, and not in the log yet.
+    on_their_way: HashSet<Uuid>,
 }
 
 #[derive(Debug)]
@@ -145,19 +147,38 @@ impl Outcomes {
         }
     }
 
-    /// Takes the one outcome of a decision. `None`: not a decision of ours that may have one, or it has one.
+    /// Takes the one outcome of a decision, until it is settled or given back. `None`: not a decision of ours that may have
+    /// one, or it has one, or one is on its way.
     pub(crate) fn take(&self, id: Uuid) -> Option<Taken> {
-        if let Some(awaited) = self.set().by_id.remove(&id) {
-            return Some(Taken { tenant: awaited.tenant, late: false, since: Some(awaited.since) });
-        }
-        let tolerated = self.tolerated.remove(&id)?;
-        Some(Taken { tenant: tolerated.tenant, late: tolerated.late, since: None })
+        let mut set = self.set();
+        let taken = match set.by_id.remove(&id) {
+            Some(awaited) => Taken { tenant: awaited.tenant, late: false, since: Some(awaited.since) },
+            None => {
+                let tolerated = self.tolerated.remove(&id)?;
+                Taken { tenant: tolerated.tenant, late: tolerated.late, since: None }
+            }
+        };
+        set.on_their_way.insert(id);
+        Some(taken)
+    }
+
+    /// The outcome is in the log.
+    pub(crate) fn settle(&self, id: Uuid) {
+        self.set().on_their_way.remove(&id);
+    }
+
+    /// Whether the outcome of a decision is not in the log yet: it is on its way there, or it was given back.
+    pub(crate) fn is_open(&self, id: Uuid) -> bool {
+        let set = self.set();
+        set.on_their_way.contains(&id) || set.by_id.contains_key(&id) || self.tolerated.contains_key(&id)
     }
 
     /// The outcome could not be recorded; it will come again.
     pub(crate) fn give_back(&self, id: Uuid, taken: Taken) {
+        let mut set = self.set();
+        set.on_their_way.remove(&id);
         match taken.since {
-            Some(since) => self.set().add(id, Awaited { tenant: taken.tenant, since }),
+            Some(since) => set.add(id, Awaited { tenant: taken.tenant, since }),
             None => self.tolerated.insert(id, Tolerated { tenant: taken.tenant, late: taken.late }),
         }
     }

@@ -19,7 +19,11 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let (log, metrics) = (Arc::new(MemoryLog::default()), Metrics::new());
+        Self::of(Arc::default())
+    }
+
+    fn of(log: Arc<MemoryLog>) -> Self {
+        let metrics = Metrics::new();
         let outcomes = Arc::new(Outcomes::new(Duration::from_secs(300), &metrics));
         let settings = RecordingSettings { show_arguments: false, allow_unrecorded_reads: false };
         let recording = Recording::new(log.clone(), Arc::clone(&outcomes), settings);
@@ -140,6 +144,25 @@ async fn what_cannot_be_recorded_is_sent_again_and_then_recorded_once() {
     assert_eq!(place.log.all().len(), 2);
     assert_eq!(place.report(&all).await, 3);
     assert_eq!(place.log.all().len(), 2);
+}
+
+/// On a slow disk an enforcement point may lose patience and tell it again: only what is in the log need not come again.
+#[tokio::test]
+async fn an_outcome_that_is_told_again_while_the_first_is_on_its_way_is_not_taken_yet() {
+    let log = Arc::new(MemoryLog::allowing(0));
+    let place = Place::of(Arc::clone(&log));
+    let told = place.awaited();
+    let place = Arc::new(place);
+    let (first, again) = (Arc::clone(&place), told.clone());
+    let first = tokio::spawn(async move { first.report(&[again]).await });
+    while log.entries.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(place.report(std::slice::from_ref(&told)).await, 0);
+    log.commits.add_permits(1);
+    assert_eq!(first.await.unwrap(), 1);
+    assert_eq!(place.report(&[told]).await, 1);
+    assert_eq!(log.all().len(), 1);
 }
 
 #[tokio::test]
