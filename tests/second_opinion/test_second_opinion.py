@@ -40,7 +40,7 @@ SEED = int(os.environ.get("INTERDICT_SECOND_OPINION_SEED", "1"))
 
 
 def _iterates_over_no_collection(document: str, name: str, ours: Said, theirs: Said) -> bool:
-    """`some x in y` fails when `y` is no collection; in OPA it holds for nothing, and other rules of the set stand. Denied here."""
+    """`some x in y` fails when `y` is no collection; in OPA it holds for nothing, and other rules hold. Denied here."""
     return "`some .. in collection` expects" in ours.error and theirs.elements is not None
 
 

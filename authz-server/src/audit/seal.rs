@@ -196,6 +196,10 @@ fn read_key(layout: &Layout, tenant: &str, day: Date) -> Result<Option<DayKey>, 
     };
     let bytes = hex::decode32(text.trim())
         .ok_or_else(|| AuditError::new(BAD_KEY, format!("{} must hold 64 hex digits", file.display())))?;
+    // Overwritten, and the process ended before the file was removed: destroyed, and nothing may be sealed with it.
+    if bytes == [0; 32] {
+        return Ok(None);
+    }
     let key = UnboundKey::new(&AES_256_GCM, &bytes)
         .map_err(|_| AuditError::new(BAD_KEY, "the key cannot be used"))?;
     let hash = digest(&SHA256, &bytes);
@@ -257,6 +261,22 @@ mod tests {
         }
         let key = layout.keys("acme").unwrap().join("2026-11-21.key");
         assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_was_overwritten_and_is_still_there_seals_nothing_and_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let today = at("2026-11-21T12:00:00Z");
+        let before = Sealer::new(layout.clone(), "acme").seal(None, b"before".to_vec(), today).unwrap();
+        let file = layout.keys("acme").unwrap().join("2026-11-21.key");
+        let zeros = "0".repeat(64);
+        std::fs::write(&file, format!("{zeros}\n")).unwrap();
+        assert_eq!(open_sealed(&layout, "acme", None, &before).unwrap_err().code, INPUTS_ERASED);
+        let after = Sealer::new(layout.clone(), "acme").seal(None, b"after".to_vec(), today).unwrap();
+        assert_ne!(std::fs::read_to_string(&file).unwrap().trim(), zeros);
+        assert_eq!(open_sealed(&layout, "acme", None, &after).unwrap(), b"after");
+        assert_eq!(open_sealed(&layout, "acme", None, &before).unwrap_err().code, INPUTS_ERASED);
     }
 
     #[test]
