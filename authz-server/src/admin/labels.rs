@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::errors::AdminError;
 use super::{AdminState, known, lifts};
 use crate::content::Labelled;
-use crate::record::{Lifted, record_not_lifted};
+use crate::record::Lifted;
 
 /// What a list can be narrowed to.
 #[derive(Debug, Deserialize)]
@@ -85,7 +85,7 @@ pub(super) async fn list(
     Ok(page(find(&state, query.agent.as_deref(), query.subject.as_deref())?))
 }
 
-/// Takes the label from sessions of one agent, each recorded first. One that got it anew meanwhile keeps it.
+/// Takes the label from sessions of one agent, all recorded first. One that got it anew meanwhile keeps it.
 pub(super) async fn clear(
     State(state): State<AdminState>,
     body: Result<Json<ClearBody>, JsonRejection>,
@@ -100,15 +100,11 @@ pub(super) async fn clear(
     for one in &found {
         lifts::disinterested(&state, because.by, &one.cause.agent, one.cause.principal.as_ref())?;
     }
-    let mut cleared = Vec::new();
-    for one in found {
-        lifts::record(&state, Lifted::Label(&one.cause), because).await?;
-        if state.content.clear(&one) {
-            tracing::info!(by = because.by, agent = %one.cause.agent, "a session is not hostile any more");
-            cleared.push(one);
-        } else {
-            record_not_lifted(state.recording.as_deref(), Lifted::Label(&one.cause), because);
-        }
+    lifts::record(&state, found.iter().map(|one| Lifted::Label(&one.cause)), because).await?;
+    let (cleared, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| state.content.clear(one));
+    lifts::undone(&state, kept.iter().map(|one| Lifted::Label(&one.cause)), because);
+    for one in &cleared {
+        tracing::info!(by = because.by, agent = %one.cause.agent, "a session is not hostile any more");
     }
     Ok(page(cleared))
 }

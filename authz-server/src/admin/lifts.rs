@@ -6,7 +6,7 @@ use interdict_policy::Principal;
 use super::AdminState;
 use super::approvals::approver;
 use super::errors::AdminError;
-use crate::record::{AnswerError, Because, Lifted, record_lift};
+use crate::record::{AnswerError, Because, Lifted, record_lifts, record_not_lifted};
 use crate::store::name;
 
 /// The longest reason, in bytes.
@@ -44,12 +44,19 @@ pub(super) fn disinterested(
     Ok(())
 }
 
-/// Has it on record.
-pub(super) async fn record(
+/// Has all of them on record, or none: those that were when another one could not be are said not to have been done.
+pub(super) async fn record<'a>(
     state: &AdminState,
-    lifted: Lifted<'_>,
+    lifted: impl Iterator<Item = Lifted<'a>>,
     because: Because<'_>,
 ) -> Result<(), AdminError> {
-    let recorded = record_lift(state.recording.as_deref(), lifted, because).await;
-    recorded.map_err(|error| AnswerError::Audit(error).into())
+    let (recorded, refused) = record_lifts(state.recording.as_deref(), lifted, because).await;
+    let Some(error) = refused else { return Ok(()) };
+    undone(state, recorded.into_iter(), because);
+    Err(AnswerError::Audit(error).into())
+}
+
+/// Says of what is on record that it was not done.
+pub(super) fn undone<'a>(state: &AdminState, lifted: impl Iterator<Item = Lifted<'a>>, because: Because<'_>) {
+    lifted.for_each(|one| record_not_lifted(state.recording.as_deref(), one, because));
 }

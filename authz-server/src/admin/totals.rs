@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::errors::AdminError;
 use super::{AdminState, known, lifts};
-use crate::record::{AnswerError, Because, Lifted, record_lifts, record_not_lifted};
+use crate::record::{Because, Lifted};
 use crate::totals::{Found, Total, TotalsError, Which};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -187,20 +187,15 @@ async fn meant(state: &AdminState, which: Which, by: &str) -> Result<Vec<Total>,
 
 /// Recorded first, then done. Whatever is on record and then not done is said to be so.
 async fn begin_anew(state: &AdminState, totals: &[Total], because: Because<'_>) -> Result<(), AdminError> {
-    let recording = state.recording.as_deref();
-    let (recorded, refused) = record_lifts(recording, totals.iter().map(Lifted::Total), because).await;
-    let done = match refused {
-        Some(error) => Err(AnswerError::Audit(error).into()),
-        None => match state.totals.reset(totals).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(moved()),
-            Err(error) => Err(error.into()),
-        },
+    let lifted = || totals.iter().map(Lifted::Total);
+    lifts::record(state, lifted(), because).await?;
+    let refused = match state.totals.reset(totals).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => moved(),
+        Err(error) => error.into(),
     };
-    if done.is_err() {
-        recorded.into_iter().for_each(|lifted| record_not_lifted(recording, lifted, because));
-    }
-    done
+    lifts::undone(state, lifted(), because);
+    Err(refused)
 }
 
 fn moved() -> AdminError {

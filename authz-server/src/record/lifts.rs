@@ -83,23 +83,8 @@ fn of_label(cause: &Cause, because: Because<'_>, applied: bool) -> Option<NewEnt
     entry(&cause.tenant, None, &body)
 }
 
-/// Records that something is about to be lifted. What cannot be recorded may not be done.
-///
-/// # Errors
-/// When it cannot be recorded.
-pub async fn record_lift(
-    recording: Option<&Recording>,
-    lifted: Lifted<'_>,
-    because: Because<'_>,
-) -> Result<(), AuditError> {
-    match recording {
-        Some(recording) => recording.say(lifted.entry(because, true)).await,
-        None => Ok(()),
-    }
-}
-
 /// Records that all of these are about to be lifted: queued before the first is waited for, so that they share their
-/// commits. Those that are on record, and why the first of the others is not.
+/// commits. Those that are on record, and why the first of the others is not: what cannot be recorded may not be done.
 pub async fn record_lifts<'a>(
     recording: Option<&Recording>,
     lifted: impl Iterator<Item = Lifted<'a>>,

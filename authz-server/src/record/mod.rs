@@ -26,7 +26,7 @@ pub(crate) use self::approvals::ApprovalRecords;
 pub use self::approvals::{AnswerError, record_answer};
 pub(crate) use self::bundle_events::BundleRecords;
 pub use self::event::{DecisionEvent, Noted, Stages};
-pub use self::lifts::{Because, Lifted, record_lift, record_lifts, record_not_lifted};
+pub use self::lifts::{Because, Lifted, record_lifts, record_not_lifted};
 pub(crate) use self::pins::pin_entry;
 pub use self::recording::{Recording, RecordingSettings};
 pub(crate) use self::sampler::Sampler;
