@@ -1,4 +1,4 @@
-"""What happens to a value that a request holds: a mark, a token, a question, a denial; whoever decides never sees it."""
+"""What happens to a value in a request: a mark, a token, a question, a denial; whoever decides never sees it."""
 
 from __future__ import annotations
 
@@ -283,7 +283,8 @@ def test_whom_totals_count_for_is_nowhere_in_plain(running: Stack, planted: Plan
     def send(name: str, **arguments: Any) -> str:
         return reason(running.post(mcp.call(1, name, arguments), token=token))
 
-    assert [send("give", amount=5, to=payee) for payee in (card, spaced(card))] == ["none", "policy.contract_payee_total"]
+    paid = [send("give", amount=5, to=payee) for payee in (card, spaced(card))]
+    assert paid == ["none", "policy.contract_payee_total"]
     assert send("give", amount=5, to=ticket) == "none"
     assert send("tell", to=[ticket, planted.pan()]) == "none"
     [database] = running.interdict.folder.rglob("interdict-totals.db")

@@ -23,6 +23,7 @@ from support.stack import Stack
 VAULT = "https://vault.test/mcp"
 CANARY = "Harbour-Lantern 7712 Quince"
 EXACT_KEY = bytes(range(32))
+EXACT_HASH = hmac.digest(EXACT_KEY, b"harbourlantern7712quince", hashlib.sha256)
 CONTENT: dict[str, Any] = {
     "patterns": content.PATTERNS,
     # As `examples/exact_set.rs` makes it of one value, but without a filter.
@@ -30,7 +31,7 @@ CONTENT: dict[str, Any] = {
         {
             "class": "canary",
             "key": EXACT_KEY.hex(),
-            "hashes": base64.b64encode(hmac.digest(EXACT_KEY, b"harbourlantern7712quince", hashlib.sha256)[:8]).decode(),
+            "hashes": base64.b64encode(EXACT_HASH[:8]).decode(),
             "words": 4,
         }
     ],
@@ -47,7 +48,9 @@ CONTENT: dict[str, Any] = {
 }
 CONTRACTS = [
     content.contract("give", ["pay"], value={"path": ["amount"], "totals": [{"window": "1h", "per": ["to"], "max": 9}]}),
-    content.contract("tell", ["send"], recipients={"paths": [["to", "*"]], "totals": [{"window": "1h", "max": 3}]}),
+    content.contract(
+        "tell", ["send"], recipients={"paths": [["to", "*"]], "totals": [{"window": "1h", "max": 3}]}
+    ),
 ]
 MARK = re.compile(r"\[\[dlp:pan:[0-9a-f]{6}\]\]")
 TOKEN = re.compile(r"\[\[tok:badge:[\w-]+\]\]")
