@@ -61,7 +61,8 @@ fn iban() -> impl Strategy<Value = String> {
 }
 
 fn values() -> impl Strategy<Value = (&'static str, String)> {
-    let token = "[a-z]{3}[A-Z]{4}[0-9]{4}[b-k]{5}[A-N]{4}[2-8]{4}";
+    // Neighbours of different sorts: of rows like `AAAA` and `2345` a key of documentation is made, which is not told.
+    let token = "([a-m][A-M][0-4][n-z][N-Z][5-9]){4}";
     prop_oneof![
         card(true).prop_map(|card| ("pan", card)),
         iban().prop_map(|iban| ("iban", iban)),
