@@ -92,7 +92,10 @@ impl Place {
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+    let mut entries: Vec<_> = std::fs::read_dir(from).unwrap().map(Result::unwrap).collect();
+    // By name, that is head.note before the database: a checkpoint may be made meanwhile, and a kill has them at one moment.
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
         let target = to.join(entry.file_name());
         match entry.path() {
             // What readers share is memory: a kill takes it away.
