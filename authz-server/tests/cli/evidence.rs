@@ -60,6 +60,12 @@ impl House {
         let file = self.path(&format!("interdict-audit/tenants/{tenant}/log.db"));
         rusqlite::Connection::open(file).unwrap()
     }
+
+    /// The day under whose key the last input of a tenant was sealed: yesterday's, if it is midnight meanwhile.
+    pub(crate) fn sealed_on(&self, tenant: &str) -> String {
+        let keys = std::fs::read_dir(self.path(&format!("interdict-audit/keys/{tenant}"))).unwrap();
+        keys.map(|key| text(key.unwrap().path().file_stem().unwrap().as_ref())).max().unwrap()
+    }
 }
 
 pub(crate) struct Server<'h> {
