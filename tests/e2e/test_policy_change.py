@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from support import mcp, stack
+from support.interdict import rewrite
 from support.patience import until
 from support.servers import Canary
 from support.stack import Stack
@@ -32,10 +33,10 @@ def test_an_edited_policy_decides_the_next_calls_under_a_new_digest(running: Sta
     """C1: time to effect is the reload interval."""
     assert allowed(running)
     before = running.interdict.decisions()[-1]["bundle"]
-    data_file(running).write_text(yaml.safe_dump({"denied": ["welcome"], "intercepted": []}))
+    rewrite(data_file(running), {"denied": ["welcome"], "intercepted": []})
     assert until(lambda: not allowed(running)), running.tail()
     assert running.interdict.decisions()[-1]["bundle"] != before
-    data_file(running).write_text(yaml.safe_dump({"denied": [], "intercepted": []}))
+    rewrite(data_file(running), {"denied": [], "intercepted": []})
     assert until(lambda: allowed(running)), running.tail()
     assert running.interdict.decisions()[-1]["bundle"] == before, "the same files have the same digest"
 
@@ -79,7 +80,7 @@ def test_a_new_agent_needs_only_its_registration(running: Stack) -> None:
         "id": "carol",
         "identities": [{"issuer": running.issuer.name, "subject": "carol"}],
     }
-    agents.write_text(yaml.safe_dump({"agents": [*registered["agents"], carol]}))
+    rewrite(agents, {"agents": [*registered["agents"], carol]})
     assert until(lambda: b'"isError":false' in running.post(mcp.call(1, "welcome"), token=token).content), (
         running.tail()
     )

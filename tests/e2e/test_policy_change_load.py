@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from support import evidence, mcp, stack
 from support.evidence import Audit
+from support.interdict import rewrite
 from support.servers import Canary
 from support.stack import Stack
 
@@ -36,7 +36,7 @@ def verdict(running: Stack, token: str, number: int) -> str:
 def change(running: Stack, token: str, denied: bool) -> None:
     """A new bundle, and the wait until it decides."""
     file = running.interdict.folder / "bundle" / "tests" / "data.yaml"
-    file.write_text(yaml.safe_dump({"denied": ["flips"] if denied else [], "intercepted": []}))
+    rewrite(file, {"denied": ["flips"] if denied else [], "intercepted": []})
     deadline = time.monotonic() + PATIENCE_S
     while verdict(running, token, 0) != ("deny" if denied else "allow"):
         assert time.monotonic() < deadline, running.tail()

@@ -44,6 +44,14 @@ class Bundle:
             (root / "tests" / name).write_text(text)
 
 
+def rewrite(file: Path, content: Any) -> None:
+    """A YAML file of a running server's bundle. Who reads it meanwhile reads the old one or the new: an empty one is a
+    bundle, too."""
+    draft = file.with_suffix(".new")
+    draft.write_text(yaml.safe_dump(content))
+    draft.replace(file)
+
+
 def spiffe(agent: str) -> str:
     return f"spiffe://{TRUST_DOMAIN}/t/acme/a/{agent}"
 
