@@ -234,11 +234,13 @@ def http(step: dict[str, Any], running: Stack, last: bytes) -> tuple[str, str, m
         body = base64.b64decode(step["body_base64"]) if "body_base64" in step else str(step.get("body", "")).encode()
     token = None
     if agent != "none":
+        now = running.issuer.now()  # one second for all claims: a lifetime is between two of them
         relative = {
-            name: value + running.issuer.now() if name in ("exp", "nbf", "iat") and value is not None else value
+            name: value + now if name in ("exp", "nbf", "iat") and value is not None else value
             for name, value in step.get("token", {}).items()
         }
-        token = signed(running.issuer, {"sub": agent, "aud": f"https://vectors.test{path}", **relative})
+        claims = {"sub": agent, "aud": f"https://vectors.test{path}", "iat": now, **relative}
+        token = signed(running.issuer, claims)
     headers = mcp.headers(body, token=token, era=era if "message" in step else mcp.LEGACY)
     if "message" not in step and era == mcp.MODERN:
         headers = [(name, era if name == "mcp-protocol-version" else value) for name, value in headers]
