@@ -19,6 +19,7 @@ from support import envoy as envoys
 from support import fake_authz, mcp, paths, protobuf, raw, stack, trap
 from support.envoy import Config, Envoy
 from support.fake_authz import FakeAuthz
+from support.loopback import nobody
 from support.patience import until
 from support.process import ProcessFailed
 from support.servers import Canary
@@ -240,9 +241,7 @@ def test_a_body_that_never_ends_does_not_wait_for_ever(liar: FakeAuthz, canary: 
 @pytest.mark.parametrize("mode", stack.MODES)
 def test_a_decision_point_that_is_not_there_refuses(mode: str, canary: Canary, folder: Path) -> None:
     """A8: nothing listens at its address."""
-    with FakeAuthz(fake_authz.always(b"")) as gone:
-        address = gone.address
-    with proxy(mode, address, canary, folder / f"gone-{mode}") as envoy:
+    with nobody() as gone, proxy(mode, gone, canary, folder / f"gone-{mode}") as envoy:
         refused(envoy, canary)
 
 
@@ -408,7 +407,5 @@ def test_a_server_killed_in_the_middle_of_a_call_refuses_it_and_all_others_until
 
 def test_a_tool_server_that_is_gone_is_an_error_and_not_a_hang(folder: Path, canary: Canary) -> None:
     """A10: Envoy's own answer for a dead upstream passes through the filter."""
-    with FakeAuthz(fake_authz.always(b"")) as gone:
-        address = gone.address
-    with stack.running("call", folder / "dead-upstream", address) as running:
+    with nobody() as gone, stack.running("call", folder / "dead-upstream", gone) as running:
         assert running.post(mcp.call(1, "welcome")).status_code == 503

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import TracebackType
@@ -29,3 +32,11 @@ class Loopback:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+@contextmanager
+def nobody() -> Iterator[tuple[str, int]]:
+    """An address where nobody listens, and nobody else can meanwhile: a port that was let go may be another test's."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield ("127.0.0.1", held.getsockname()[1])
