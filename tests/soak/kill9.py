@@ -29,7 +29,8 @@ from soak.check import check
 from support import evidence, paths, stack
 from support.evidence import Audit, Auditor
 from support.interdict import Interdict, _addresses
-from support.process import Process
+from support.patience import PATIENCE_S
+from support.process import Process, ProcessFailed
 from support.servers import Canary
 from support.stack import Stack
 
@@ -112,11 +113,20 @@ class Killer:
         return Process("interdict", [paths.interdict_binary(), "serve", "--config", file], log)
 
     def _start(self, generation: int, entries: int) -> None:
-        began = time.time()
-        process = self._spawn(generation)
         interdict = self._running.interdict
-        interdict.process = process
-        interdict.addresses = process.wait_until(lambda: _addresses(process.text()), "addresses in its log")
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            began = time.time()
+            interdict.process = process = self._spawn(generation)
+            try:
+                interdict.addresses = process.wait_until(lambda: _addresses(process.text()), "addresses in its log")
+                break
+            except ProcessFailed as failed:
+                # Meanwhile the system may have lent the port to a connection of somebody else.
+                if "in use" not in str(failed) or time.monotonic() > deadline:
+                    raise
+            process.stop()
+            time.sleep(0.5)
         self.course.restarts.append(Restart(entries, (started_at(process.text()) - began) * 1000))
 
     def verify(self, when: str) -> None:
