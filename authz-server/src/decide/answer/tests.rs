@@ -269,8 +269,11 @@ async fn a_caller_that_goes_away_while_a_person_is_asked_is_recorded_with_the_qu
         while store.list(ListFilter::default(), Timestamp::now()).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // The store has answered the decider before it listed the question; here it is the decider's turn to hear of it.
+        tokio::task::yield_now().await;
     };
     tokio::select! {
+        biased;
         _ = decider.decide(world.call("risky")) => panic!("nobody was waited for"),
         () = is_asked => {}
     }
