@@ -102,7 +102,12 @@ class Audit:
 
     def copy(self, to: Path) -> Audit:
         """Everything as it lies there, also under a running server: what a backup or a thief has."""
-        shutil.copytree(self.root, to, ignore=shutil.ignore_patterns("*-shm"))  # which is made anew from the rest
+        # In this order head.note is from before its database: a checkpoint is first in that one.
+        for file in sorted(self.root.rglob("*")):
+            if file.is_file() and not file.name.endswith("-shm"):  # which is made anew from the rest
+                target = to / file.relative_to(self.root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, target)
         return Audit(to)
 
     @contextmanager
