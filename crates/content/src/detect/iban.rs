@@ -163,9 +163,12 @@ fn collect(text: &Text<'_>, start: usize, length: usize) -> Option<(String, usiz
     (!text.byte(at).is_ascii_alphanumeric()).then_some((value, at))
 }
 
-/// ISO 7064, mod 97-10.
+/// ISO 7064, mod 97-10. The check digits are digits: other words may have letters in their place.
 fn remainder(value: &str) -> Option<u32> {
     let (head, tail) = value.split_at_checked(4)?;
+    if !head.bytes().skip(2).all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     tail.chars().chain(head.chars()).try_fold(0u32, |rest, character| {
         let digit = character.to_digit(36)?;
         Some((if digit < 10 { rest * 10 } else { rest * 100 } + digit) % 97)

@@ -137,6 +137,8 @@ fn accounts_are_found_with_their_check_digits_only() {
     let facet = scan(&engine, "NL91ABNA0417164300").remove(0).facet;
     assert_eq!((facet.country.as_deref(), facet.last_four.as_deref()), (Some("nl"), Some("4300")));
     assert_clean(&engine, &["NL91ABNA0417164301", "XX91ABNA0417164300", "NL91ABNA04171643001"]);
+    // A hexadecimal number whose remainder is right, with a letter among its check digits.
+    assert_clean(&engine, &["be8bd29b794b45bb"]);
 }
 
 #[test]
@@ -153,6 +155,8 @@ fn national_numbers_need_their_form_or_a_word() {
         ("fr_nir", "2 55 08 14 168 025 38", "2 55 08 14 168 025 38"),
         ("es_dni", "DNI 12345678Z", "12345678Z"),
         ("it_cf", "RSSMRA85T10A562S", "RSSMRA85T10A562S"),
+        ("it_cf", "RSSMRA85T50A562W", "RSSMRA85T50A562W"),
+        ("it_cf", "RSSMRAURTMLAR6NZ", "RSSMRAURTMLAR6NZ"),
         ("se_pnr", "811218-9876", "811218-9876"),
         ("fi_hetu", "131052-308T", "131052-308T"),
         ("br_cpf", "529.982.247-25", "529.982.247-25"),
@@ -161,6 +165,8 @@ fn national_numbers_need_their_form_or_a_word() {
         assert_found(&engine, class, text, value);
     }
     assert_clean(&engine, &["000-12-3456", "666-12-3456", "order 111222333", "12345678A", "item 536904399"]);
+    // Letters where only some may stand for a digit, and a 32nd day, with the right letter at the end.
+    assert_clean(&engine, &["cacbfefbdb0bd18b", "RSSMRA85T32A562Y"]);
 }
 
 #[test]
