@@ -37,6 +37,8 @@ from support.stack import Stack
 CONNECTIONS = 16
 MOST_SECONDS = 1_800
 """A run ends by itself, whatever happens."""
+LONGEST_WAIT_S = 12
+"""What the filter waits at most after reports of outcomes that failed, 10 s, and the report."""
 
 
 @dataclass
@@ -201,14 +203,13 @@ def _fix_address(interdict: Interdict) -> None:
 
 
 def _settle(audit: Audit) -> None:
-    """Outcomes come after their calls; the last ones are waited for."""
-    before, quiet = -1, 0
-    for _ in range(120):
-        now = sum(audit.size(tenant) for tenant in audit.tenants())
-        quiet = quiet + 1 if now == before else 0
-        if quiet >= 6:
+    """Outcomes come after their calls; the last ones are waited for, also where the filter waits to try again."""
+    size, since, began = -1, 0.0, time.monotonic()
+    while (now := time.monotonic()) < began + PATIENCE_S:
+        if (grown := sum(audit.size(tenant) for tenant in audit.tenants())) != size:
+            size, since = grown, now
+        if now - since > LONGEST_WAIT_S:
             return
-        before = now
         time.sleep(0.25)
 
 
