@@ -30,9 +30,9 @@ const MILLI: u64 = 1_000_000;
 /// Wait after the first failure in a row, in nanoseconds; each further one doubles it.
 const FIRST_WAIT: u64 = 500 * MILLI;
 
-/// Longest wait between two attempts, in nanoseconds: what comes meanwhile has to fit behind the batch, at some two thousand
-/// calls in a second.
-const LONGEST_WAIT: u64 = 2_000 * MILLI;
+/// Longest wait between two attempts, in nanoseconds. One that is as long as a decision point lives that fails again and
+/// again would miss it for ever.
+const LONGEST_WAIT: u64 = 1_000 * MILLI;
 
 /// How long after the call's own timeout its end is waited for, in nanoseconds. Envoy always reports the end of a call;
 /// this is for the day on which it does not.

@@ -144,7 +144,7 @@ fn a_failed_batch_is_told_again_with_growing_waits_and_stays_the_same() {
         while bench.tick_after(100) == call {}
         waits.push((bench.now - failed_at) / MILLI);
     }
-    assert_eq!(waits, [500, 1_000, 2_000, 2_000, 2_000, 2_000, 2_000]);
+    assert_eq!(waits, [500, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000]);
     assert!(bench.line.sent.iter().all(|batch| batch == &["0", "1", "2"]));
     assert_eq!(bench.line.count_of(Counter::OutcomesFailed), 7);
     bench.take(3);

@@ -37,8 +37,8 @@ from support.stack import Stack
 CONNECTIONS = 16
 MOST_SECONDS = 1_800
 """A run ends by itself, whatever happens."""
-LONGEST_WAIT_S = 5
-"""What the filter waits at most after reports of outcomes that failed, 2 s, and the report."""
+LONGEST_WAIT_S = 4
+"""What the filter waits at most after reports of outcomes that failed, 1 s, and the report."""
 
 
 @dataclass
